@@ -1,0 +1,146 @@
+"""Organisations: the tenant itself, its units, people, memberships and the numbers its rules go by."""
+
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import ARRAY, CheckConstraint, Interval, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from models.base import Row, link
+from models.errors import Conflict, Forbidden, Invalid
+from models.tenancy import EVERYTHING, NOTHING, Sight
+from models.types import Country, Currency, Day, Email, Slug, Title
+
+
+class Locale(StrEnum):
+    EN = "en"
+    NL = "nl"
+    FR = "fr"
+
+
+class OrganisationFields(SQLModel):
+    """What an organisation says about itself."""
+
+    name: Title
+    country: Country
+    time_zone: str = Field(max_length=64, description="IANA time zone, for example Europe/Amsterdam")
+    currency: Currency
+    locale: str = Field(default=Locale.EN, max_length=2)
+
+
+class Organisation(OrganisationFields, Row, table=True):
+    """The tenant. Its id is its tenant_id, so every wall holds for it as for any other row.
+
+    A sandbox keeps its own clock: `clock_offset` is how far it runs ahead of the wall clock.
+    """
+
+    __tablename__ = "organisations"
+    __table_args__ = (
+        UniqueConstraint("slug", name="uq_organisations_slug"),
+        CheckConstraint("id = tenant_id", name="is_its_own_tenant"),
+        CheckConstraint("sandbox or clock_offset = interval '0'", name="clock_is_a_sandbox_matter"),
+    )
+    expert_sight: ClassVar[Sight] = EVERYTHING
+
+    slug: Slug
+    sandbox: bool = False
+    suspended: bool = False
+    clock_offset: timedelta = Field(default=timedelta(0), sa_type=Interval)
+
+    def require_sandbox(self) -> None:
+        if not self.sandbox:
+            raise Forbidden("not-a-sandbox", "Only a sandbox organisation has a clock of its own.")
+
+    def advance_clock(self, by: timedelta) -> None:
+        """Move the sandbox clock forward. Raises Forbidden outside a sandbox and Conflict for a move into the past."""
+        self.require_sandbox()
+        if by < timedelta(0):
+            raise Conflict("clock-goes-forward", "The sandbox clock only moves forward: give a later instant.")
+        self.clock_offset += by
+
+
+class PolicyFields(SQLModel):
+    """The numbers and switches that an organisation's rules go by."""
+
+    min_sponsors: int = Field(default=2, ge=2, le=10, description="Committed sponsors a programme needs")
+    sponsors_from_distinct_units: bool = Field(default=True, description="Whether sponsors must be of different units")
+    grace_days: int = Field(default=30, ge=0, le=365, description="Days a programme may be at risk before it suspends")
+    champion_min_grade: int = Field(default=12, ge=0, le=30, description="Lowest grade a champion may have")
+    allow_combined_roles: bool = Field(default=False, description="Whether one person may be both evangelist and lead")
+    max_rotation_months: int = Field(default=12, ge=1, le=60, description="Longest team membership, in months")
+    vetting_min_claims: int = Field(default=2, ge=1, le=10, description="Verified claims an expert needs")
+    vetting_min_clients: int = Field(default=2, ge=1, le=10, description="Distinct clients behind those claims")
+    msa_above_days: int = Field(default=90, ge=0, le=3650, description="Engagements longer than this need an MSA")
+    msa_above_value: int = Field(default=25_000, ge=0, le=10_000_000, description="… or worth more than this amount")
+    assessment_valid_days: int = Field(default=180, ge=1, le=3650, description="Days an assessment counts")
+    kt_payment_share: int = Field(default=20, ge=0, le=100, description="Percent of a SOW on handover milestones")
+
+
+class Policy(PolicyFields, Row, table=True):
+    """One row per organisation; its version is the version that decisions record."""
+
+    __tablename__ = "policies"
+    __table_args__ = (UniqueConstraint("tenant_id", name="uq_policies_tenant_id"),)
+    expert_sight: ClassVar[Sight] = EVERYTHING
+
+
+class BusinessUnitFields(SQLModel):
+    name: Title
+    parent_id: UUID | None = link("business_units", optional=True)
+
+
+class BusinessUnit(BusinessUnitFields, Row, table=True):
+    __tablename__ = "business_units"
+    __table_args__ = (UniqueConstraint("tenant_id", "name", name="uq_business_units_name"),)
+    expert_sight: ClassVar[Sight] = EVERYTHING
+
+    def require_acyclic(self, ancestors: list[UUID]) -> None:
+        """Raise Invalid when a unit would stand below itself."""
+        if self.id in ancestors:
+            raise Invalid("unit-cycle", f"{self.name} cannot stand below itself: choose another parent.")
+
+
+class PersonFields(SQLModel):
+    name: Title
+    email: Email
+    unit_id: UUID = link("business_units")
+    job_title: Title
+    is_manager: bool = False
+    grade: int = Field(default=0, ge=0, le=30)
+
+
+class Person(PersonFields, Row, table=True):
+    """One of the organisation's own people. `leaves_on` is their last day, once announced."""
+
+    __tablename__ = "people"
+    __table_args__ = (UniqueConstraint("tenant_id", "email", name="uq_people_email"),)
+    expert_sight: ClassVar[Sight] = EVERYTHING
+
+    leaves_on: Day | None = None
+
+    def announce_departure(self, leaves_on: date, today: date) -> None:
+        if leaves_on < today:
+            raise Invalid("departure-in-the-past", f"The last day must be {today} or later.")
+        self.leaves_on = leaves_on
+
+
+class Membership(Row, table=True):
+    """What an account may do in this organisation, and which person or expert it is.
+
+    An expert's membership holds the role expert and nothing else: nobody is both sides of an engagement.
+    """
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "account_id", name="uq_memberships_account_id"),
+        CheckConstraint("(expert_id is not null) = (roles = array['expert'])", name="expert_is_only_expert"),
+        CheckConstraint("person_id is null or expert_id is null", name="one_side"),
+    )
+    expert_sight: ClassVar[Sight] = NOTHING
+
+    account_id: UUID
+    roles: list[str] = Field(sa_type=ARRAY(Text))  # type: ignore[call-overload]
+    person_id: UUID | None = link("people", optional=True)
+    expert_id: UUID | None = link("experts", optional=True)

@@ -1,0 +1,114 @@
+"""The policy table: which scope and which roles an operation needs. What has no row does not start.
+
+An operation is the name of its route function, which is also its operationId and SDK method. A call passes when its token
+holds the scope AND the caller's membership, read live, holds one of the roles. Scopes cap what a client may do, roles what
+a person may do. `own` lists roles that reach only what is their own: experts by row-level security, staff by the guard of
+the operation. Four eyes (nobody approves their own) stands with the object's own rules.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a member of an organisation may be; DOMAIN words, spelled the same on the wire."""
+
+    ADMIN = "admin"
+    PROCUREMENT = "procurement"
+    LEAD = "lead"
+    SPONSOR = "sponsor"
+    CHAMPION = "champion"
+    EVANGELIST = "evangelist"
+    MEMBER = "member"
+    LEGAL = "legal"
+    DATA_OWNER = "data_owner"
+    FINANCE = "finance"
+    EXPERT = "expert"
+    AUDITOR = "auditor"
+    DASHBOARD = "dashboard"
+
+
+SCOPES: dict[str, str] = {
+    "organisations:read": "Read the organisation, its units, people and policy",
+    "organisations:write": "Change people and announce departures",
+    "programmes:read": "Read programmes, sponsors and charters",
+    "programmes:write": "Draft programmes and charters, commit and endorse as a sponsor",
+    "experts:read": "Read experts, their claims and vetting",
+    "experts:write": "Register and vet experts",
+    "engagements:read": "Read engagements",
+    "engagements:write": "Draft and run engagements",
+    "engagements:approve": "Approve or reject engagements",
+    "onboarding:read": "Read onboarding tasks and dossiers",
+    "onboarding:write": "Do and judge onboarding tasks and dossiers",
+    "assignments:read": "Read assignments and deliverables",
+    "assignments:write": "Scope, deliver and accept assignments",
+    "contracts:read": "Read contracts",
+    "contracts:write": "Draft, approve and send contracts",
+    "contracts:sign": "Sign or decline contracts in one's own name",
+    "confidentiality:read": "Read assets (without content), grants and the access log",
+    "confidentiality:write": "Classify assets, ask for, grant and revoke access",
+    "confidential:read": "Read the content of confidential assets under an NDA in force",
+    "knowledge_transfer:read": "Read topics, milestones, progress, assessments and coverage",
+    "knowledge_transfer:write": "Plan and log knowledge transfer, assess, and hand over",
+    "reports:read": "Read reports",
+    "money:read": "See amounts of money",
+    "audit:read": "Read the journal of the whole organisation",
+    "webhooks:manage": "Manage webhook endpoints",
+    "admin": "Administer the organisation: roles, policy, clients, the sandbox clock",
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table. `scope` None means any valid token."""
+
+    scope: str | None
+    roles: frozenset[Role]
+    own: frozenset[Role] = frozenset()
+
+    def admits(self, roles: frozenset[str]) -> bool:
+        return not roles.isdisjoint(self.roles | self.own)
+
+
+R = Role
+EVERYONE = frozenset(Role)
+STAFF = EVERYONE - {R.EXPERT, R.DASHBOARD}
+READERS = EVERYONE - {R.EXPERT}
+BUYERS = frozenset({R.PROCUREMENT, R.LEAD})
+DECIDERS = frozenset({R.SPONSOR, R.CHAMPION})
+NOBODY: frozenset[Role] = frozenset()
+# Every amount of money, in every answer: DOMAIN's rates stay between the buyer's side and the expert they belong to.
+MONEY = Rule("money:read", frozenset(STAFF - {R.MEMBER, R.EVANGELIST}) | {R.DASHBOARD}, own=frozenset({R.EXPERT}))
+
+
+def rule(scope: str | None, roles: set[Role] | frozenset[Role], own: set[Role] | None = None) -> Rule:
+    return Rule(scope, frozenset(roles), frozenset(own or ()))
+
+
+RULES: dict[str, Rule] = {
+    # me
+    "get_me": rule(None, EVERYONE),
+    "list_my_organisations": rule(None, EVERYONE),
+    # organisations
+    "get_organisation": rule("organisations:read", EVERYONE),
+    "update_organisation": rule("admin", {R.ADMIN}),
+    "get_policy": rule("organisations:read", READERS),
+    "update_policy": rule("admin", {R.ADMIN}),
+    "list_business_units": rule("organisations:read", READERS),
+    "create_business_unit": rule("organisations:write", {R.ADMIN, R.PROCUREMENT}),
+    "get_business_unit": rule("organisations:read", READERS),
+    "update_business_unit": rule("organisations:write", {R.ADMIN, R.PROCUREMENT}),
+    "list_people": rule("organisations:read", STAFF),
+    "create_person": rule("organisations:write", {R.ADMIN, R.PROCUREMENT}),
+    "get_person": rule("organisations:read", STAFF),
+    "update_person": rule("organisations:write", {R.ADMIN, R.PROCUREMENT}),
+    "announce_departure_person": rule("organisations:write", {R.ADMIN, R.PROCUREMENT}, own={R.SPONSOR, R.LEAD}),
+    "list_memberships": rule("admin", {R.ADMIN, R.AUDITOR}),
+    "update_membership": rule("admin", {R.ADMIN}),
+    "get_membership": rule("admin", {R.ADMIN, R.AUDITOR}),
+    "get_clock": rule("organisations:read", EVERYONE),
+    "advance_clock": rule("admin", {R.ADMIN}),
+    # events
+    "list_events": rule("audit:read", {R.ADMIN, R.AUDITOR}),
+    "list_subject_events": rule("audit:read", EVERYONE),
+}
