@@ -1,0 +1,81 @@
+"""Idempotency-Key: a repeated POST has its effect once, and is answered as the first time.
+
+The answer is kept in the transaction of the change, so neither can exist without the other. Refusals are not kept: a
+repeated call is judged anew. The key belongs to the caller's account.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from fastapi import Request
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from models.errors import Conflict, Invalid
+from models.idempotency import IdempotentCall
+from models.tenancy import Actor
+
+TRY_LOCK = text("select pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+class Replay(Exception):
+    """The call was answered before: this is that answer."""
+
+    def __init__(self, call: IdempotentCall) -> None:
+        super().__init__(call.key)
+        self.call = call
+
+    def response(self) -> Response:
+        headers = {**self.call.headers, "idempotency-replayed": "true"}
+        return Response(self.call.body, self.call.status, headers, media_type="application/json")
+
+
+@dataclass(frozen=True)
+class Once:
+    """One call under one key; without a key both methods do nothing."""
+
+    actor: Actor
+    method: str
+    path: str
+    body_hash: bytes
+    key: str | None
+
+    @classmethod
+    async def begin(cls, request: Request, session: AsyncSession, actor: Actor) -> "Once":
+        """Raise Replay for a call answered before, Conflict while it is in flight, Invalid for another call's key."""
+        key = request.headers.get("idempotency-key") if request.method == "POST" else None
+        if key is not None and not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
+            raise Invalid("invalid-idempotency-key", "An Idempotency-Key has 1 to 255 printable ASCII characters.")
+        body = request.scope.get("state", {}).get("body", b"")
+        once = cls(actor, request.method, request.url.path, hashlib.sha256(body).digest(), key)
+        if key is not None:
+            await once._claim(session, key)
+        return once
+
+    async def _claim(self, session: AsyncSession, key: str) -> None:
+        name = f"{self.actor.tenant_id}:{self.actor.account_id}:{key}"
+        if not await session.scalar(TRY_LOCK, {"name": name}):
+            raise Conflict("idempotency-in-flight", "A call with this Idempotency-Key is still running: try again soon.")
+        call = await session.get(IdempotentCall, (self.actor.tenant_id, self.actor.account_id, key))
+        if call is not None:
+            call.require_same(self.method, self.path, self.body_hash)
+            raise Replay(call)
+
+    async def remember(self, session: AsyncSession, answer: Response | None) -> None:
+        if self.key is None or answer is None:
+            return
+        session.add(
+            IdempotentCall(
+                tenant_id=self.actor.tenant_id,
+                account_id=self.actor.account_id,
+                key=self.key,
+                method=self.method,
+                path=self.path,
+                body_hash=self.body_hash,
+                status=answer.status_code,
+                headers={name: answer.headers[name] for name in ("etag", "location") if name in answer.headers},
+                body=bytes(answer.body).decode(),
+                at=self.actor.now,
+            )
+        )
