@@ -14,6 +14,12 @@ create function app.account_id() returns uuid language sql stable parallel safe
 create function app.expert_id() returns uuid language sql stable parallel safe
   return nullif(current_setting('app.expert_id'), '')::uuid;
 
+create function app.person_id() returns uuid language sql stable parallel safe
+  return nullif(current_setting('app.person_id'), '')::uuid;
+
+create function app.roles() returns text[] language sql stable parallel safe
+  return string_to_array(current_setting('app.roles'), ' ');
+
 -- The organisation's time: the wall clock, or a sandbox's own, and the local date in the organisation's zone.
 create function app.now() returns timestamptz language sql stable parallel safe
   return transaction_timestamp() + current_setting('app.clock_offset')::interval;
@@ -46,10 +52,32 @@ begin
           set_config('app.person_id', coalesce(caller.person_id::text, ''), true),
           set_config('app.expert_id', coalesce(caller.expert_id::text, ''), true),
           set_config('app.clock_offset', caller.clock_offset::text, true),
+          set_config('app.roles', array_to_string(caller.roles, ' '), true),
           set_config('app.time_zone', caller.time_zone, true);
   return caller.roles;
 end $$;
 
+-- The one answer that reaches past the tenant: where else the caller's own account belongs.
+create function app.my_organisations() returns jsonb
+language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('slug', o.slug, 'name', o.name, 'roles', m.roles) order by o.slug), '[]')
+      from public.memberships m
+      join public.organisations o on o.tenant_id = m.tenant_id and o.id = m.tenant_id
+     where m.account_id = app.account_id() and not o.suspended);
+end $$;
+
+-- A cell of a CSV file: quoted where needed, and never read as a formula by a spreadsheet.
+create function app.csv(cell text) returns text language sql immutable parallel safe
+  return case
+    when cell is null then ''
+    when cell ~ '^[=+@\t\r]' or cell ~ '^-[^0-9]' then '"''' || replace(cell, '"', '""') || '"'
+    when cell ~ '[",\n\r]' then '"' || replace(cell, '"', '""') || '"'
+    else cell
+  end;
+
 alter function app.enter(uuid, uuid, uuid) owner to tracker_auth;
-revoke all on function app.enter(uuid, uuid, uuid) from public;
-grant execute on function app.enter(uuid, uuid, uuid) to tracker_app;
+alter function app.my_organisations() owner to tracker_auth;
+revoke all on function app.enter(uuid, uuid, uuid), app.my_organisations() from public;
+grant execute on function app.enter(uuid, uuid, uuid), app.my_organisations() to tracker_app;

@@ -1,16 +1,23 @@
 """Organisations: the tenant itself, its units, people, memberships and the numbers its rules go by."""
 
-from datetime import date, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
 
-from sqlalchemy import ARRAY, CheckConstraint, Interval, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import ARRAY, CheckConstraint, Interval, Select, Text, UniqueConstraint, Uuid, func
+from sqlalchemy import select as sa_select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import aliased
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from models.base import Row, link
 from models.errors import Conflict, Forbidden, Invalid
-from models.tenancy import EVERYTHING, NOTHING, Sight
+from models.queries import among, between, mentioning
+from models.tenancy import EVERYTHING, NOTHING, Sight, sql_now, sql_today
 from models.types import Country, Currency, Day, Email, Slug, Title
 
 
@@ -53,6 +60,13 @@ class Organisation(OrganisationFields, Row, table=True):
         if not self.sandbox:
             raise Forbidden("not-a-sandbox", "Only a sandbox organisation has a clock of its own.")
 
+    def require_known_time_zone(self) -> None:
+        if self.time_zone not in available_timezones():
+            raise Invalid("unknown-time-zone", f"{self.time_zone} is not an IANA time zone, such as Europe/Amsterdam.")
+
+    def local_date(self, at: datetime) -> date:
+        return at.astimezone(ZoneInfo(self.time_zone)).date()
+
     def advance_clock(self, by: timedelta) -> None:
         """Move the sandbox clock forward. Raises Forbidden outside a sandbox and Conflict for a move into the past."""
         self.require_sandbox()
@@ -79,10 +93,10 @@ class PolicyFields(SQLModel):
 
 
 class Policy(PolicyFields, Row, table=True):
-    """One row per organisation; its version is the version that decisions record."""
+    """One row per organisation, with the organisation's id; its version is the version that decisions record."""
 
     __tablename__ = "policies"
-    __table_args__ = (UniqueConstraint("tenant_id", name="uq_policies_tenant_id"),)
+    __table_args__ = (CheckConstraint("id = tenant_id", name="one_per_organisation"),)
     expert_sight: ClassVar[Sight] = EVERYTHING
 
 
@@ -96,7 +110,7 @@ class BusinessUnit(BusinessUnitFields, Row, table=True):
     __table_args__ = (UniqueConstraint("tenant_id", "name", name="uq_business_units_name"),)
     expert_sight: ClassVar[Sight] = EVERYTHING
 
-    def require_acyclic(self, ancestors: list[UUID]) -> None:
+    def require_acyclic(self, ancestors: Sequence[UUID]) -> None:
         """Raise Invalid when a unit would stand below itself."""
         if self.id in ancestors:
             raise Invalid("unit-cycle", f"{self.name} cannot stand below itself: choose another parent.")
@@ -144,3 +158,72 @@ class Membership(Row, table=True):
     roles: list[str] = Field(sa_type=ARRAY(Text))  # type: ignore[call-overload]
     person_id: UUID | None = link("people", optional=True)
     expert_id: UUID | None = link("experts", optional=True)
+
+    def require_not_own(self, account_id: UUID) -> None:
+        if self.account_id == account_id:
+            raise Forbidden("own-membership", "Nobody changes their own roles: ask another admin.")
+
+
+def organisation(_by: Any) -> SelectOfScalar[Organisation]:
+    """The organisation that the walls leave visible: the caller's own."""
+    return select(Organisation)
+
+
+def own_policy(_by: Any) -> SelectOfScalar[Policy]:
+    return select(Policy)
+
+
+def clock(_by: Any) -> Select[Any]:
+    return select(sql_now().label("now"), sql_today().label("today"), col(Organisation.sandbox))
+
+
+def business_unit(by: Any) -> SelectOfScalar[BusinessUnit]:
+    return select(BusinessUnit).where(BusinessUnit.id == by.id)
+
+
+def business_units(by: Any) -> SelectOfScalar[BusinessUnit]:
+    return mentioning(among(select(BusinessUnit), by, BusinessUnit.parent_id), by, BusinessUnit.name)
+
+
+def ancestors(unit_id: UUID) -> Select[tuple[UUID]]:
+    """The unit itself and all above it; UNION (not ALL) ends even on a cycle."""
+    above = select(col(BusinessUnit.id), col(BusinessUnit.parent_id)).where(BusinessUnit.id == unit_id).cte(recursive=True)
+    parent = aliased(BusinessUnit)
+    above = above.union(select(col(parent.id), col(parent.parent_id)).join(above, col(parent.id) == above.c.parent_id))
+    return sa_select(above.c.id)
+
+
+def person(by: Any) -> SelectOfScalar[Person]:
+    return select(Person).where(Person.id == by.id)
+
+
+def people(by: Any) -> SelectOfScalar[Person]:
+    query = among(select(Person), by, Person.unit_id)
+    if by.is_manager is not None:
+        query = query.where(Person.is_manager == by.is_manager)
+    return mentioning(between(query, by, Person.leaves_on), by, Person.name, Person.email, Person.job_title)
+
+
+def membership(by: Any) -> SelectOfScalar[Membership]:
+    return select(Membership).where(Membership.id == by.id)
+
+
+def memberships(by: Any) -> SelectOfScalar[Membership]:
+    return among(select(Membership), by, Membership.person_id, Membership.expert_id)
+
+
+def me(_by: Any) -> Select[Any]:
+    """Who the door let in, and where."""
+    return sa_select(
+        func.app.account_id(type_=Uuid()).label("account_id"),
+        func.app.person_id(type_=Uuid()).label("person_id"),
+        func.app.expert_id(type_=Uuid()).label("expert_id"),
+        func.app.roles(type_=ARRAY(Text)).label("roles"),
+        col(Organisation.id).label("organisation_id"),
+        col(Organisation.slug).label("organisation"),
+    )
+
+
+def my_organisations(_by: Any) -> Select[Any]:
+    """The organisations of the caller's account: the one answer that reaches past the tenant, by a definer function."""
+    return sa_select(func.app.my_organisations(type_=JSONB).label("data"))

@@ -1,0 +1,87 @@
+"""The application: areas, kernel and documents put together; it refuses to start when anything stands without a rule."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from api import documents, events, health, me, oauth, openapi, organisations, problems
+from api.database import refuse_powerful_role
+from api.headers import EveryAnswer
+from api.idempotency import Replay
+from api.oauth.keys import Keys
+from api.read import Connection
+from api.settings import Settings
+from api.strict import StrictBodies
+from models.policy import RULES
+
+AREAS = (
+    me,
+    organisations,
+    events,
+)
+
+
+class Unruled(RuntimeError):
+    """A route has no row in the policy table, or a row has no route."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application. Raises Unruled when routes and the policy table do not match."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        url = settings.database_url or ""
+        engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=settings.write_pool_size)
+        async with asyncpg.create_pool(url, min_size=1, max_size=settings.read_pool_size, connection_class=Connection) as pool:
+            await refuse_powerful_role(pool)
+            app.state.pool = pool
+            app.state.sessions = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+            app.state.keys = await Keys.load(app.state.sessions, settings)
+            # What lives since the start lives on: collecting it again and again costs a third of the throughput.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 20)
+            yield
+        await engine.dispose()
+
+    app = FastAPI(
+        title="Engagement tracker",
+        version=settings.api_version,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.settings = settings
+    problems.install(app)
+    app.add_exception_handler(Replay, lambda _, replay: replay.response())  # type: ignore[attr-defined]
+    for area in AREAS:
+        app.include_router(area.router, prefix="/v1")
+    for page in (oauth, documents, health):
+        app.include_router(page.router)
+    require_rules(app)
+    openapi.install(app)
+    app.add_middleware(StrictBodies)
+    app.add_middleware(EveryAnswer, settings=settings)
+    return app
+
+
+def operations(app: FastAPI) -> list[APIRoute]:
+    """The operations of the API itself, without pages and documents."""
+    return [r for area in AREAS for r in area.router.routes if isinstance(r, APIRoute)]
+
+
+def require_rules(app: FastAPI) -> None:
+    names = {route.name for route in operations(app)}
+    if bare := names - RULES.keys():
+        raise Unruled(f"no row in models/policy.py for: {', '.join(sorted(bare))}")
+    if lost := RULES.keys() - names:
+        raise Unruled(f"no operation for the rows of models/policy.py: {', '.join(sorted(lost))}")

@@ -1,0 +1,103 @@
+"""The OpenAPI 3.1 document: what FastAPI knows, plus scopes, shared refusals and headers from the tables that enforce them."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.problems import Problem
+from models.policy import RULES, SCOPES
+
+DESCRIPTION = """Manages engagements of outside experts: sponsored programmes, vetted experts, agreed scope, contracts,
+confidentiality, knowledge transfer, handover. Conventions are described in openapi/README.md of the source."""
+SHARED = {
+    "401": "The token is missing or no longer stands: see WWW-Authenticate",
+    "403": "The scope, the role or a rule does not allow it",
+    "422": "The input is not valid: see errors",
+    "503": "Try again later: see Retry-After",
+}
+BODIED = {"413": "The body is larger than 1 MiB", "415": "The body is not JSON", "408": "The body did not arrive in time"}
+CONDITIONAL = {"412": "Changed meanwhile", "428": "If-Match is required"}
+TOKEN_URL = {"tokenUrl": "/oauth/token", "scopes": SCOPES}
+FLOWS = {
+    "authorizationCode": {"authorizationUrl": "/authorize", "refreshUrl": "/oauth/token", **TOKEN_URL},
+    "clientCredentials": TOKEN_URL,
+}
+HEADERS = {
+    "ETag": "The version in quotes; send it back as If-Match",
+    "Location": "Where the new object is",
+    "X-Request-Id": "Quote it when you report a problem",
+}
+
+
+def install(app: FastAPI) -> None:
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
+    document["components"].setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    document["components"]["securitySchemes"] = {"oauth2": {"type": "oauth2", "flows": FLOWS}}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _complete(path, method, operation)
+    return document
+
+
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    rule = RULES[operation["operationId"]]
+    operation["summary"] = operation["description"].partition("\n")[0].rstrip(".")
+    operation["security"] = [{"oauth2": [rule.scope] if rule.scope else []}]
+    operation["x-roles"] = sorted(rule.roles | rule.own)
+    responses = operation["responses"]
+    shared = dict(SHARED)
+    if method in ("post", "put", "patch"):
+        shared |= BODIED | {"409": "The state of things does not allow it: see unmet"}
+    if "{" in path:
+        shared["404"] = "There is no such object here"
+    if method in ("put", "patch", "delete"):
+        shared |= CONDITIONAL
+    for status, description in shared.items():
+        responses[status] = _problem(description)
+    for status, response in responses.items():
+        if not status.startswith("2"):
+            response["content"] = _problem("")["content"]
+        response.setdefault("headers", {})["X-Request-Id"] = _header(HEADERS["X-Request-Id"])
+        if status == "201":
+            response["headers"]["Location"] = _header(HEADERS["Location"])
+    _parameters(method, path, operation)
+
+
+def _parameters(method: str, path: str, operation: dict[str, Any]) -> None:
+    parameters = operation.setdefault("parameters", [])
+    if method == "post":
+        parameters.append(_parameter("Idempotency-Key", "A key of yours: a repeated call has its effect once", 255))
+    if method in ("post", "patch", "put") and "{" in path:
+        note = "The ETag you last saw" + ("" if method == "post" else "; required")
+        parameters.append(_parameter("If-Match", note, 100))
+    if method == "patch":
+        body = operation["requestBody"]["content"]
+        body["application/merge-patch+json"] = body["application/json"]
+    if not parameters:
+        del operation["parameters"]
+
+
+def _problem(description: str) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": description, "content": content}
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _parameter(name: str, description: str, length: int) -> dict[str, Any]:
+    schema = {"type": "string", "maxLength": length}
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}

@@ -1,0 +1,160 @@
+"""Real PostgreSQL, the app as it runs, real tokens, committed data.
+
+Every test founds an organisation of its own, so the walls that keep tenants apart keep tests apart too: nothing is rolled
+back, and what a test saw committed was committed.
+"""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.database import Cluster, create_database, ensure_database, migrate, prepare_roles
+from api.oauth.server import auth_session
+from api.provision import add_membership, create_account, create_organisation, issue_token
+from api.settings import Settings
+from models.organisations import BusinessUnit, Person
+from models.policy import SCOPES
+
+ISSUER = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The embedded server without durability, or the server of TRACKER_TEST_SUPERUSER_URL."""
+    if url := os.environ.get("TRACKER_TEST_SUPERUSER_URL"):
+        cluster = Cluster.external(url)
+    else:
+        cluster = ensure_database(tmp_path_factory.mktemp("tracker"), throwaway=True)
+    prepare_roles(cluster)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def database(cluster: Cluster) -> str:
+    """The name of a migrated database of this test worker's own."""
+    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+    create_database(cluster, name)
+    migrate(cluster.url("tracker_owner", name))
+    return name
+
+
+@pytest.fixture(scope="session")
+def settings(cluster: Cluster, database: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    data_dir: Path = tmp_path_factory.mktemp("data")
+    return Settings(database_url=cluster.url("tracker_app", database), data_dir=data_dir, issuer=ISSUER, log_level="error")
+
+
+@pytest.fixture(scope="session")
+async def app(anyio_backend: str, settings: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(settings)
+    async with LifespanManager(app, startup_timeout=60):
+        yield app
+
+
+@dataclass
+class House:
+    """An organisation to test in: call `client` for a caller with real tokens of a member who holds these roles."""
+
+    app: FastAPI
+    id: uuid.UUID
+    slug: str
+    unit_id: uuid.UUID
+    clients: list[httpx.AsyncClient] = field(default_factory=list)
+
+    async def person(self, name: str = "Ann", *, unit_id: uuid.UUID | None = None, is_manager: bool = True) -> uuid.UUID:
+        """A person of the organisation, a manager of grade 15 by default."""
+        async with auth_session(self.app) as session:
+            row = Person(
+                tenant_id=self.id,
+                name=name,
+                email=f"{uuid.uuid4().hex}@example.org",
+                unit_id=unit_id or self.unit_id,
+                job_title="Manager",
+                is_manager=is_manager,
+                grade=15,
+            )
+            session.add(row)
+            await session.flush()
+            return row.id
+
+    async def unit(self, name: str) -> uuid.UUID:
+        async with auth_session(self.app) as session:
+            row = BusinessUnit(tenant_id=self.id, name=name)
+            session.add(row)
+            await session.flush()
+            return row.id
+
+    async def client(
+        self,
+        *roles: str,
+        person_id: uuid.UUID | None = None,
+        expert_id: uuid.UUID | None = None,
+        scopes: frozenset[str] | None = None,
+    ) -> httpx.AsyncClient:
+        """A caller with a real token: of `expert_id`, of `person_id`, or of a new person, holding these roles."""
+        if person_id is None and expert_id is None and roles != ("dashboard",):
+            person_id = await self.person(" ".join(roles))
+        async with auth_session(self.app) as session:
+            email = f"{uuid.uuid4().hex}@example.org"
+            account_id = await create_account(session, email=email, name="Tester", password=None)
+            await add_membership(session, self.id, account_id, list(roles), person_id=person_id, expert_id=expert_id)
+            token = await issue_token(
+                session,
+                self.app.state.keys,
+                self.app.state.settings,
+                client_id="docs",
+                account_id=account_id,
+                tenant_id=self.id,
+                scopes=frozenset(SCOPES) if scopes is None else scopes,
+            )
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.app),
+            base_url=f"{ISSUER}/v1",
+            headers={"authorization": f"Bearer {token}"},
+        )
+        self.clients.append(client)
+        return client
+
+
+async def found(app: FastAPI) -> House:
+    slug = f"house-{uuid.uuid4().hex[:12]}"
+    async with auth_session(app) as session:
+        tenant_id = await create_organisation(
+            session, slug=slug, name="House", country="NL", time_zone="Europe/Amsterdam", currency="EUR", sandbox=True
+        )
+        unit = BusinessUnit(tenant_id=tenant_id, name="Marketing")
+        session.add(unit)
+        await session.flush()
+        return House(app, tenant_id, slug, unit.id)
+
+
+@pytest.fixture
+async def house(app: FastAPI) -> AsyncIterator[House]:
+    """A fresh sandbox organisation with one unit."""
+    house = await found(app)
+    yield house
+    for client in house.clients:
+        await client.aclose()
+
+
+@pytest.fixture
+async def other_house(app: FastAPI) -> AsyncIterator[House]:
+    """A second organisation, which must see nothing of the first."""
+    house = await found(app)
+    yield house
+    for client in house.clients:
+        await client.aclose()
