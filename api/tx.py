@@ -77,6 +77,9 @@ class Tx:
     async def all(self, query: Select[tuple[T]]) -> Sequence[T]:
         return (await self.session.execute(query)).scalars().all()
 
+    async def value(self, query: Select[tuple[T]]) -> T | None:
+        return await self.session.scalar(query)
+
     async def facts(self, kind: Callable[..., F], **queries: Select[Any]) -> F:
         """Gather what a rule needs in one statement: each query gives one value, named as the fact is."""
         row = await self.session.execute(Select(*(q.scalar_subquery().label(name) for name, q in queries.items())))
@@ -103,6 +106,11 @@ class Tx:
         if status == 201:
             headers["location"] = f"/v1{row.ref}"
         self.answer = Response(body, status, headers, media_type="application/json")
+        return self.answer
+
+    def say(self, answer: BaseModel, status: int = 200) -> Response:
+        """An answer that is no stored object."""
+        self.answer = Response(answer.model_dump_json(), status, media_type="application/json")
         return self.answer
 
     def transitions(self, lifecycle: Lifecycle[Any], row: Any, facts: Any = None) -> Transitions:
