@@ -67,20 +67,20 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(area.router, prefix="/v1")
     for page in (oauth, documents, health):
         app.include_router(page.router)
-    require_rules(app)
+    require_rules()
     openapi.install(app)
     app.add_middleware(StrictBodies)
     app.add_middleware(EveryAnswer, settings=settings)
     return app
 
 
-def operations(app: FastAPI) -> list[APIRoute]:
+def operations() -> list[APIRoute]:
     """The operations of the API itself, without pages and documents."""
     return [r for area in AREAS for r in area.router.routes if isinstance(r, APIRoute)]
 
 
-def require_rules(app: FastAPI) -> None:
-    names = {route.name for route in operations(app)}
+def require_rules() -> None:
+    names = {route.name for route in operations()}
     if bare := names - RULES.keys():
         raise Unruled(f"no row in models/policy.py for: {', '.join(sorted(bare))}")
     if lost := RULES.keys() - names:

@@ -44,6 +44,21 @@ def _constant(name: str) -> Any:
     raise NotStrict(f"{name} is not a JSON number")
 
 
+def _require_plain(value: Any) -> None:
+    """Raise NotStrict for NUL, and UnicodeEncodeError for lone surrogates, in any string of the value."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise NotStrict("a string holds the NUL character")
+        value.encode()
+    elif isinstance(value, list):
+        for item in value:
+            _require_plain(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _require_plain(key)
+            _require_plain(item)
+
+
 def parse(body: bytes) -> Any:
     """The JSON value of a body. Raises NotStrict with the reason."""
     try:
@@ -59,13 +74,15 @@ def parse(body: bytes) -> Any:
             raise NotStrict(f"the body is nested deeper than {MAX_DEPTH} levels")
     try:
         value = json.loads(text, object_pairs_hook=_pairs, parse_float=_finite, parse_constant=_constant)
-        # Only escapes can smuggle these two in: raw ones are not valid UTF-8 or not valid JSON.
-        if "\\u" in text and "\x00" in json.dumps(value, ensure_ascii=False).encode().decode().replace("\\u0000", "\x00"):
-            raise NotStrict("a string holds the NUL character")
+        # Only escapes can smuggle these in: raw ones are not valid UTF-8 or not valid JSON.
+        if "\\u" in text:
+            _require_plain(value)
     except UnicodeEncodeError:
         raise NotStrict("a string holds a lone surrogate") from None
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise NotStrict(getattr(error, "msg", "too deep")) from None
+    except ValueError as error:
+        if isinstance(error, NotStrict):
+            raise
+        raise NotStrict(getattr(error, "msg", "a number is too long")) from None
     return value
 
 

@@ -16,7 +16,7 @@ from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.database import Cluster, create_database, ensure_database, migrate, prepare_roles
+from api.database import Cluster, ExternalCluster, create_database, ensure_database, migrate, prepare_roles
 from api.oauth.server import auth_session
 from api.provision import add_membership, create_account, create_organisation, issue_token
 from api.settings import Settings
@@ -35,7 +35,7 @@ def anyio_backend() -> str:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The embedded server without durability, or the server of TRACKER_TEST_SUPERUSER_URL."""
     if url := os.environ.get("TRACKER_TEST_SUPERUSER_URL"):
-        cluster = Cluster.external(url)
+        cluster = ExternalCluster(url)
     else:
         cluster = ensure_database(tmp_path_factory.mktemp("tracker"), throwaway=True)
     prepare_roles(cluster)

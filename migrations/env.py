@@ -1,0 +1,48 @@
+"""Migrations run as the owner, one at a time, and give up rather than wait for a lock."""
+
+import asyncio
+import os
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlmodel import SQLModel
+
+import models  # noqa: F401  (fills the metadata)
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        transaction_per_migration=True,
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def online(url: str) -> None:
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.execute(text("select pg_advisory_lock(hashtext('tracker-migrations'))"))
+        await connection.execute(text("set lock_timeout = '4s'"))
+        await connection.execute(text("set statement_timeout = '10min'"))
+        await connection.commit()
+        await connection.run_sync(run)
+    await engine.dispose()
+
+
+def offline() -> None:
+    context.configure(dialect_name="postgresql", target_metadata=SQLModel.metadata, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    offline()
+elif (given := context.config.attributes.get("connection")) is not None:
+    run(given)
+else:
+    asyncio.run(online(context.config.attributes.get("url") or os.environ["TRACKER_OWNER_DATABASE_URL"]))
