@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from api import documents, events, health, me, oauth, openapi, organisations, problems
+from api.auth import Remembered
 from api.database import refuse_powerful_role
 from api.headers import EveryAnswer
 from api.idempotency import Replay
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
+    app.state.remembered = Remembered()
     problems.install(app)
     app.add_exception_handler(Replay, lambda _, replay: replay.response())  # type: ignore[attr-defined]
     for area in AREAS:

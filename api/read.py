@@ -37,7 +37,7 @@ def rule_of(request: Request) -> Rule:
 
 def require_scope(rule: Rule, caller: Caller) -> None:
     if rule.scope is not None and rule.scope not in caller.scopes:
-        raise Forbidden("missing-scope", f"The token lacks the scope {rule.scope}: ask for it when you sign in.")
+        raise Forbidden("missing-scope", f"The token lacks the scope {rule.scope}: ask for it when you sign in.", scope=rule.scope)
 
 
 def require_role(rule: Rule, roles: frozenset[str]) -> None:

@@ -46,7 +46,12 @@ class Refusal(Exception):
 class Unauthenticated(Refusal): ...
 
 
-class Forbidden(Refusal): ...
+class Forbidden(Refusal):
+    """`scope` is what the token lacks, when that is the reason."""
+
+    def __init__(self, code: str, detail: str, *, scope: str | None = None, unmet: Sequence[Unmet] = ()) -> None:
+        super().__init__(code, detail, unmet=unmet)
+        self.scope = scope
 
 
 class Missing(Refusal): ...

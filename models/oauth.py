@@ -1,0 +1,245 @@
+"""Who signs in, through which client, and what they granted: the tables of the authorization server.
+
+They belong to no tenant, for they are how a tenant is found; only the role tracker_auth may touch them. Secrets are stored as
+hashes: codes, refresh tokens and client secrets are 256 random bits, so SHA-256 is the right one; passwords are argon2id.
+"""
+
+import hashlib
+import hmac
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Index, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+from models.base import INSTANT, choice, now, uuid7
+
+CODE_SECONDS, ACCESS_SECONDS, REFRESH_SECONDS = 60, 300, 30 * 86_400
+SESSION_SECONDS, LINK_SECONDS = 12 * 3600, 7 * 86_400
+THROTTLE_SECONDS, THROTTLE_TRIES = 300, 5
+SECRET_PREFIX = "cet_"
+LOOPBACK = re.compile(r"127\.0\.0\.1|::1")
+
+
+def digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def texts() -> Any:
+    return Field(default_factory=list, sa_type=ARRAY(Text))  # type: ignore[call-overload]
+
+
+def instant(*, optional: bool = False) -> Any:
+    default: dict[str, Any] = {"default": None} if optional else {}
+    return Field(**default, nullable=optional, sa_type=INSTANT)
+
+
+def made() -> Any:
+    return Field(default_factory=now, nullable=False, sa_type=INSTANT)
+
+
+class AccountKind(StrEnum):
+    PERSON = "person"
+    CLIENT = "client"
+
+
+class AccountStatus(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class Account(SQLModel, table=True):
+    """One identity, in as many organisations as have a membership for it. A client's own account has no e-mail."""
+
+    __tablename__ = "accounts"
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    email: str | None = Field(default=None, unique=True)
+    name: str
+    kind: AccountKind = Field(default=AccountKind.PERSON, sa_type=choice(AccountKind))
+    password_hash: str | None = None
+    status: AccountStatus = Field(default=AccountStatus.ACTIVE, sa_type=choice(AccountStatus))
+    created_at: datetime = made()
+
+    def get_user_id(self) -> str:
+        return str(self.id)
+
+
+class AuthMethod(StrEnum):
+    NONE = "none"
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+
+
+class OAuthClient(SQLModel, table=True):
+    """A program that may ask for tokens. `tenant_id` None: usable in any organisation. `account_id`: whom it acts as itself.
+
+    The `get_` and `check_` methods are the protocol by which Authlib asks a client about itself.
+    """
+
+    __tablename__ = "oauth_clients"
+
+    client_id: str = Field(primary_key=True)
+    name: str
+    secret_hash: bytes | None = Field(default=None, sa_type=LargeBinary)
+    auth_method: AuthMethod = Field(default=AuthMethod.NONE, sa_type=choice(AuthMethod))
+    grant_types: list[str] = texts()
+    redirect_uris: list[str] = texts()
+    scopes: list[str] = texts()
+    tenant_id: UUID | None = None
+    account_id: UUID | None = Field(default=None, foreign_key="accounts.id", index=True)
+    expires_at: datetime | None = instant(optional=True)
+    disabled_at: datetime | None = instant(optional=True)
+    last_used_at: datetime | None = instant(optional=True)
+    created_at: datetime = made()
+
+    def usable(self, at: datetime) -> bool:
+        return self.disabled_at is None and (self.expires_at is None or at < self.expires_at)
+
+    def get_client_id(self) -> str:
+        return self.client_id
+
+    def get_default_redirect_uri(self) -> None:
+        """None: every request names its redirect URI, compared exactly (RFC 9700 §2.1)."""
+
+    def get_allowed_scope(self, scope: str | None) -> str | None:
+        """The scopes asked for, or None (invalid_scope) when one of them is not this client's."""
+        wanted = scope.split() if scope else self.scopes
+        return None if set(wanted) - set(self.scopes) else " ".join(dict.fromkeys(wanted))
+
+    def check_redirect_uri(self, uri: str) -> bool:
+        """Exact, except that a native public client may use any port of loopback (RFC 8252 §7.3)."""
+        return uri in self.redirect_uris or (
+            self.auth_method == AuthMethod.NONE and any(_same_but_port(uri, known) for known in self.redirect_uris)
+        )
+
+    def check_client_secret(self, secret: str) -> bool:
+        return self.secret_hash is not None and hmac.compare_digest(self.secret_hash, digest(secret))
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        return method == self.auth_method
+
+    def check_response_type(self, response_type: str) -> bool:
+        return response_type == "code" and self.check_grant_type("authorization_code")
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type in self.grant_types
+
+
+def _same_but_port(uri: str, known: str) -> bool:
+    try:
+        given, registered = urlsplit(uri), urlsplit(known)
+        loopback = LOOPBACK.fullmatch(registered.hostname or "") and registered.scheme == "http"
+        unported = (given.scheme, given.hostname, given.path, given.query, given.fragment, given.username)
+        return bool(loopback) and unported == ("http", registered.hostname, registered.path, registered.query, "", None)
+    except ValueError:
+        return False
+
+
+class OAuthGrant(SQLModel, table=True):
+    """One consent, bound to one organisation: the family of all its tokens (their `sid`). The door asks it at every call."""
+
+    __tablename__ = "oauth_grants"
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    client_id: str = Field(foreign_key="oauth_clients.client_id", index=True)
+    account_id: UUID = Field(foreign_key="accounts.id", index=True)
+    tenant_id: UUID
+    scope: str
+    auth_time: datetime = made()
+    created_at: datetime = made()
+    expires_at: datetime | None = instant(optional=True)
+    revoked_at: datetime | None = instant(optional=True)
+    revoked_why: str | None = None
+
+    def revoke(self, why: str) -> None:
+        if self.revoked_at is None:
+            self.revoked_at, self.revoked_why = now(), why
+
+
+class OAuthCode(SQLModel, table=True):
+    """An authorization code: lives a minute, works once. The `get_` methods are Authlib's protocol."""
+
+    __tablename__ = "oauth_codes"
+
+    hash: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    grant_id: UUID = Field(foreign_key="oauth_grants.id", index=True)
+    client_id: str
+    redirect_uri: str
+    scope: str
+    code_challenge: str
+    code_challenge_method: str = "S256"
+    expires_at: datetime = instant()
+    used_at: datetime | None = instant(optional=True)
+
+    def get_redirect_uri(self) -> str:
+        return self.redirect_uri
+
+    def get_scope(self) -> str:
+        return self.scope
+
+
+class OAuthRefreshToken(SQLModel, table=True):
+    """A refresh token: works once and is replaced; a second use ends the whole grant."""
+
+    __tablename__ = "oauth_refresh_tokens"
+
+    hash: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    grant_id: UUID = Field(foreign_key="oauth_grants.id", index=True)
+    expires_at: datetime = instant()
+    used_at: datetime | None = instant(optional=True)
+
+
+class KeyState(StrEnum):
+    NEXT = "next"
+    CURRENT = "current"
+    RETIRED = "retired"
+
+
+class OAuthKey(SQLModel, table=True):
+    """A signing key; the private part is encrypted (JWE) under the key-encryption key."""
+
+    __tablename__ = "oauth_keys"
+    __table_args__ = (Index("uq_oauth_keys_current", "state", unique=True, postgresql_where="state = 'current'"),)
+
+    kid: str = Field(primary_key=True)
+    private_key: str
+    state: KeyState = Field(sa_type=choice(KeyState))
+    created_at: datetime = made()
+
+
+class LoginSession(SQLModel, table=True):
+    """A browser that has signed in, or is about to (no account yet); the cookie holds the secret, we its hash."""
+
+    __tablename__ = "login_sessions"
+
+    hash: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    account_id: UUID | None = Field(default=None, foreign_key="accounts.id", index=True)
+    csrf: str
+    auth_time: datetime | None = instant(optional=True)
+    expires_at: datetime = instant()
+
+
+class LoginAttempt(SQLModel, table=True):
+    """A failed sign-in, counted per account and per address."""
+
+    __tablename__ = "login_attempts"
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    key: str = Field(index=True)
+    at: datetime = made()
+
+
+class OneTimeLink(SQLModel, table=True):
+    """A link that lets one account choose its password, once."""
+
+    __tablename__ = "one_time_links"
+
+    hash: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    account_id: UUID = Field(foreign_key="accounts.id", index=True)
+    expires_at: datetime = instant()
+    used_at: datetime | None = instant(optional=True)
