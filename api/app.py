@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from api import documents, events, health, me, oauth, openapi, organisations, problems
+from api import documents, events, experts, health, me, oauth, openapi, organisations, problems
 from api.auth import Remembered
 from api.database import refuse_powerful_role
 from api.headers import EveryAnswer
@@ -23,6 +23,7 @@ from models.policy import RULES
 AREAS = (
     me,
     organisations,
+    experts,
     events,
 )
 

@@ -113,10 +113,11 @@ class Tx:
         self.answer = Response(answer.model_dump_json(), status, media_type="application/json")
         return self.answer
 
-    def transitions(self, lifecycle: Lifecycle[Any], row: Any, facts: Any = None) -> Transitions:
+    def transitions(self, lifecycle: Lifecycle[Any], row: Any, facts: Any = None) -> Response:
         """What may be done with the row now, and by this caller; else what stands in the way."""
         found = [self._with_role(row, t) for t in lifecycle.transitions(row, facts)]
-        return Transitions.model_validate({"data": [{**vars(t), "unmet": [u.as_json() for u in t.unmet]} for t in found]})
+        data = [{"action": t.action, "allowed": t.allowed, "unmet": [u.as_json() for u in t.unmet]} for t in found]
+        return self.say(Transitions.model_validate({"data": data}))
 
     def _with_role(self, row: Any, transition: Transition) -> Transition:
         rule = RULES[f"{transition.action.replace('-', '_')}_{row.singular()}"]

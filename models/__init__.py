@@ -1,3 +1,3 @@
 """The domain: tables, their rules, their lifecycles, their queries. Nothing here awaits."""
 
-from models import idempotency, journal, oauth, organisations, policy, tenancy  # noqa: F401  (fills the metadata)
+from models import experts, idempotency, journal, oauth, organisations, policy, tenancy  # noqa: F401  (fills the metadata)

@@ -227,3 +227,11 @@ def me(_by: Any) -> Select[Any]:
 def my_organisations(_by: Any) -> Select[Any]:
     """The organisations of the caller's account: the one answer that reaches past the tenant, by a definer function."""
     return sa_select(func.app.my_organisations(type_=JSONB).label("data"))
+
+
+def min_claims() -> Select[tuple[int]]:
+    return sa_select(col(Policy.vetting_min_claims))
+
+
+def min_clients() -> Select[tuple[int]]:
+    return sa_select(col(Policy.vetting_min_clients))

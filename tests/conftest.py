@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.database import Cluster, ExternalCluster, create_database, ensure_database, migrate, prepare_roles
-from api.oauth.server import auth_session
+from api.oauth.session import auth_session
 from api.provision import add_membership, create_account, create_organisation, issue_token
 from api.settings import Settings
 from models.organisations import BusinessUnit, Person
