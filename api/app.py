@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from starlette.responses import Response
 
-from api import documents, events, experts, health, me, oauth, openapi, organisations, problems
+from api import documents, events, experts, health, logs, me, oauth, openapi, organisations, problems
 from api.auth import Remembered
 from api.database import refuse_powerful_role
 from api.headers import EveryAnswer
@@ -62,10 +63,11 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=lambda route: route.name,
     )
+    logs.configure(settings.log_level)
     app.state.settings = settings
     app.state.remembered = Remembered()
     problems.install(app)
-    app.add_exception_handler(Replay, lambda _, replay: replay.response())  # type: ignore[attr-defined]
+    app.add_exception_handler(Replay, replayed)
     for area in AREAS:
         app.include_router(area.router, prefix="/v1")
     for page in (oauth, documents, health):
@@ -75,6 +77,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(StrictBodies)
     app.add_middleware(EveryAnswer, settings=settings)
     return app
+
+
+async def replayed(_: Request, replay: Exception) -> Response:
+    assert isinstance(replay, Replay)
+    return replay.answer
 
 
 def operations() -> list[APIRoute]:

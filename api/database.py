@@ -188,7 +188,9 @@ def ensure_database(data_dir: Path, *, throwaway: bool = False) -> EmbeddedClust
     if os.name != "posix":
         raise NoDatabase("The embedded database needs Linux or macOS: set TRACKER_DATABASE_URL to a PostgreSQL server.")
     data_dir = data_dir.resolve()
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    # Others may pass through to what is theirs (the server's own user, when we are root), and see nothing.
+    data_dir.chmod(0o711)
     if len(str(data_dir)) > 80:
         raise NoDatabase(f"{data_dir} is too long a path for a socket: set TRACKER_DATA_DIR to a shorter one.")
     holding = os.open(data_dir / "holders.lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -24,11 +24,8 @@ class Replay(Exception):
 
     def __init__(self, call: IdempotentCall) -> None:
         super().__init__(call.key)
-        self.call = call
-
-    def response(self) -> Response:
-        headers = {**self.call.headers, "idempotency-replayed": "true"}
-        return Response(self.call.body, self.call.status, headers, media_type="application/json")
+        headers = {**call.headers, "idempotency-replayed": "true"}
+        self.answer = Response(call.body, call.status, headers, media_type="application/json")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import Response, StreamingResponse
 
 from api.auth import Caller, authenticate
-from api.compile import Ask, Query, Statement, needs_money, one, page, total
+from api.compile import Ask, Query, Statement, needs_money, one, page, shown_fields, total
 from api.schema import Filter, require_single
 from models.errors import Forbidden, Invalid, Missing
 from models.policy import MONEY, RULES, Rule
@@ -132,9 +132,7 @@ class Read:
         async def rows() -> AsyncIterator[str]:
             text, key, came = first
             if form == "csv":
-                names = [n for n in ask.out.model_fields if ask.fields is None or n in ask.fields]
-                shown = [n for n in names if self.money or not needs_money(ask.out.model_fields[n])]
-                yield ",".join(shown) + "\n"
+                yield ",".join(shown_fields(replace(ask, money=self.money))) + "\n"
             while text:
                 yield text + "\n"
                 if int(came) <= EXPORT_CHUNK:

@@ -2,6 +2,7 @@
 -- It belongs to tracker_auth, the one role that may look across tenants for that purpose.
 
 create schema app;
+
 grant usage on schema app to tracker_app, tracker_worker, tracker_auth;
 
 -- No default and no "missing_ok": outside an opened transaction each of these raises, instead of showing all rows or none.
@@ -77,7 +78,15 @@ create function app.csv(cell text) returns text language sql immutable parallel 
     else cell
   end;
 
+-- A function's owner must be allowed to create in its schema, at the moment it becomes the owner.
+grant create on schema app to tracker_auth;
+
 alter function app.enter(uuid, uuid, uuid) owner to tracker_auth;
+
 alter function app.my_organisations() owner to tracker_auth;
+
+revoke create on schema app from tracker_auth;
+
 revoke all on function app.enter(uuid, uuid, uuid), app.my_organisations() from public;
+
 grant execute on function app.enter(uuid, uuid, uuid), app.my_organisations() to tracker_app;

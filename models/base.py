@@ -19,11 +19,19 @@ from uuid_utils.compat import uuid7 as uuid7
 
 from models.tenancy import Walled
 
+
+
+def _last_column(constraint: Any, _table: Table) -> str:
+    """What tells keys apart: nearly all of them begin with the tenant."""
+    return cast(str, list(constraint.columns)[-1].name)
+
+
 SQLModel.metadata.naming_convention = {
+    "last_column": _last_column,
     "pk": "pk_%(table_name)s",
-    "fk": "fk_%(table_name)s_%(column_1_name)s",
-    "uq": "uq_%(table_name)s_%(column_1_name)s",
-    "ix": "ix_%(table_name)s_%(column_1_name)s",
+    "fk": "fk_%(table_name)s_%(last_column)s",
+    "uq": "uq_%(table_name)s_%(last_column)s",
+    "ix": "ix_%(table_name)s_%(last_column)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
 

@@ -5,6 +5,8 @@ back, and what a test saw committed was committed.
 """
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.database import Cluster, ExternalCluster, create_database, ensure_database, migrate, prepare_roles
 from api.oauth.session import auth_session
-from api.provision import add_membership, create_account, create_organisation, issue_token
+from api.provision import act_for, add_membership, create_account, create_organisation, ensure_docs_client, issue_token
 from api.settings import Settings
 from models.organisations import BusinessUnit, Person
 from models.policy import SCOPES
@@ -32,15 +34,21 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """The embedded server without durability, or the server of TRACKER_TEST_SUPERUSER_URL."""
+    cluster: Cluster
+    folder = None
     if url := os.environ.get("TRACKER_TEST_SUPERUSER_URL"):
         cluster = ExternalCluster(url)
     else:
-        cluster = ensure_database(tmp_path_factory.mktemp("tracker"), throwaway=True)
+        # Not pytest's folder: for root that is closed to the user that the server runs as.
+        folder = Path(tempfile.mkdtemp(prefix="tracker-"))
+        cluster = ensure_database(folder, throwaway=True)
     prepare_roles(cluster)
     yield cluster
     cluster.stop()
+    if folder:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +70,8 @@ def settings(cluster: Cluster, database: str, tmp_path_factory: pytest.TempPathF
 async def app(anyio_backend: str, settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
     async with LifespanManager(app, startup_timeout=60):
+        async with auth_session(app) as session:
+            await ensure_docs_client(session, settings)
         yield app
 
 
@@ -78,6 +88,7 @@ class House:
     async def person(self, name: str = "Ann", *, unit_id: uuid.UUID | None = None, is_manager: bool = True) -> uuid.UUID:
         """A person of the organisation, a manager of grade 15 by default."""
         async with auth_session(self.app) as session:
+            act_for(session, self.id)
             row = Person(
                 tenant_id=self.id,
                 name=name,
@@ -93,6 +104,7 @@ class House:
 
     async def unit(self, name: str) -> uuid.UUID:
         async with auth_session(self.app) as session:
+            act_for(session, self.id)
             row = BusinessUnit(tenant_id=self.id, name=name)
             session.add(row)
             await session.flush()

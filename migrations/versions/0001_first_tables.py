@@ -87,7 +87,7 @@ def upgrade() -> None:
     sa.Column('status', sa.Enum('active', 'disabled', name='accountstatus', native_enum=False, create_constraint=True, length=None), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_accounts')),
-    sa.UniqueConstraint('email', name=op.f('uq_accounts_'))
+    sa.UniqueConstraint('email', name=op.f('uq_accounts_email'))
     )
     op.create_table('business_units',
     sa.Column('tenant_id', sa.Uuid(), nullable=False),
@@ -97,7 +97,6 @@ def upgrade() -> None:
     sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('parent_id', sa.Uuid(), nullable=True),
-    sa.ForeignKeyConstraint(['tenant_id', 'parent_id'], ['business_units.tenant_id', 'business_units.id'], ),
     sa.ForeignKeyConstraint(['tenant_id', 'parent_id'], ['business_units.tenant_id', 'business_units.id'], name=op.f('fk_business_units_parent_id')),
     sa.PrimaryKeyConstraint('tenant_id', 'id', name=op.f('pk_business_units')),
     sa.UniqueConstraint('tenant_id', 'name', name='uq_business_units_name')
@@ -152,14 +151,14 @@ def upgrade() -> None:
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('tenant_id', 'account_id', 'key', name=op.f('pk_idempotent_calls'))
     )
-    op.create_index(op.f('ix_idempotent_calls_'), 'idempotent_calls', ['at'], unique=False)
+    op.create_index(op.f('ix_idempotent_calls_at'), 'idempotent_calls', ['at'], unique=False)
     op.create_table('login_attempts',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_login_attempts'))
     )
-    op.create_index(op.f('ix_login_attempts_'), 'login_attempts', ['key'], unique=False)
+    op.create_index(op.f('ix_login_attempts_key'), 'login_attempts', ['key'], unique=False)
     op.create_table('oauth_keys',
     sa.Column('kid', sa.Text(), nullable=False),
     sa.Column('private_key', sa.Text(), nullable=False),
@@ -223,7 +222,6 @@ def upgrade() -> None:
     sa.Column('recorded_by', sa.Uuid(), nullable=False),
     sa.Column('verified_by', sa.Uuid(), nullable=True),
     sa.Column('verified_at', sa.DateTime(timezone=True), nullable=True),
-    sa.ForeignKeyConstraint(['tenant_id', 'expert_id'], ['experts.tenant_id', 'experts.id'], ),
     sa.ForeignKeyConstraint(['tenant_id', 'expert_id'], ['experts.tenant_id', 'experts.id'], name=op.f('fk_expertise_claims_expert_id')),
     sa.PrimaryKeyConstraint('tenant_id', 'id', name=op.f('pk_expertise_claims'))
     )
@@ -234,10 +232,10 @@ def upgrade() -> None:
     sa.Column('csrf', sa.Text(), nullable=False),
     sa.Column('auth_time', sa.DateTime(timezone=True), nullable=True),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_login_sessions_')),
+    sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_login_sessions_account_id')),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_login_sessions'))
     )
-    op.create_index(op.f('ix_login_sessions_'), 'login_sessions', ['account_id'], unique=False)
+    op.create_index(op.f('ix_login_sessions_account_id'), 'login_sessions', ['account_id'], unique=False)
     op.create_table('oauth_clients',
     sa.Column('client_id', sa.Text(), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
@@ -252,19 +250,19 @@ def upgrade() -> None:
     sa.Column('disabled_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('last_used_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_oauth_clients_')),
+    sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_oauth_clients_account_id')),
     sa.PrimaryKeyConstraint('client_id', name=op.f('pk_oauth_clients'))
     )
-    op.create_index(op.f('ix_oauth_clients_'), 'oauth_clients', ['account_id'], unique=False)
+    op.create_index(op.f('ix_oauth_clients_account_id'), 'oauth_clients', ['account_id'], unique=False)
     op.create_table('one_time_links',
     sa.Column('hash', sa.LargeBinary(), nullable=False),
     sa.Column('account_id', sa.Uuid(), nullable=False),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('used_at', sa.DateTime(timezone=True), nullable=True),
-    sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_one_time_links_')),
+    sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_one_time_links_account_id')),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_one_time_links'))
     )
-    op.create_index(op.f('ix_one_time_links_'), 'one_time_links', ['account_id'], unique=False)
+    op.create_index(op.f('ix_one_time_links_account_id'), 'one_time_links', ['account_id'], unique=False)
     op.create_table('people',
     sa.Column('tenant_id', sa.Uuid(), nullable=False),
     sa.Column('id', sa.Uuid(), nullable=False),
@@ -278,7 +276,6 @@ def upgrade() -> None:
     sa.Column('is_manager', sa.Boolean(), nullable=False),
     sa.Column('grade', sa.Integer(), nullable=False),
     sa.Column('leaves_on', sa.Date(), nullable=True),
-    sa.ForeignKeyConstraint(['tenant_id', 'unit_id'], ['business_units.tenant_id', 'business_units.id'], ),
     sa.ForeignKeyConstraint(['tenant_id', 'unit_id'], ['business_units.tenant_id', 'business_units.id'], name=op.f('fk_people_unit_id')),
     sa.PrimaryKeyConstraint('tenant_id', 'id', name=op.f('pk_people')),
     sa.UniqueConstraint('tenant_id', 'email', name='uq_people_email')
@@ -296,7 +293,6 @@ def upgrade() -> None:
     sa.Column('valid_until', sa.Date(), nullable=False),
     sa.Column('note', sa.Text(), nullable=True),
     sa.Column('checked_by', sa.Uuid(), nullable=False),
-    sa.ForeignKeyConstraint(['tenant_id', 'expert_id'], ['experts.tenant_id', 'experts.id'], ),
     sa.ForeignKeyConstraint(['tenant_id', 'expert_id'], ['experts.tenant_id', 'experts.id'], name=op.f('fk_vetting_checks_expert_id')),
     sa.PrimaryKeyConstraint('tenant_id', 'id', name=op.f('pk_vetting_checks'))
     )
@@ -313,9 +309,7 @@ def upgrade() -> None:
     sa.Column('expert_id', sa.Uuid(), nullable=True),
     sa.CheckConstraint("(expert_id is not null) = (roles = array['expert'])", name=op.f('ck_memberships_expert_is_only_expert')),
     sa.CheckConstraint('person_id is null or expert_id is null', name=op.f('ck_memberships_one_side')),
-    sa.ForeignKeyConstraint(['tenant_id', 'expert_id'], ['experts.tenant_id', 'experts.id'], ),
     sa.ForeignKeyConstraint(['tenant_id', 'expert_id'], ['experts.tenant_id', 'experts.id'], name=op.f('fk_memberships_expert_id')),
-    sa.ForeignKeyConstraint(['tenant_id', 'person_id'], ['people.tenant_id', 'people.id'], ),
     sa.ForeignKeyConstraint(['tenant_id', 'person_id'], ['people.tenant_id', 'people.id'], name=op.f('fk_memberships_person_id')),
     sa.PrimaryKeyConstraint('tenant_id', 'id', name=op.f('pk_memberships')),
     sa.UniqueConstraint('tenant_id', 'account_id', name='uq_memberships_account_id')
@@ -333,12 +327,12 @@ def upgrade() -> None:
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('revoked_why', sa.Text(), nullable=True),
-    sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_oauth_grants_')),
-    sa.ForeignKeyConstraint(['client_id'], ['oauth_clients.client_id'], name=op.f('fk_oauth_grants_')),
+    sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('fk_oauth_grants_account_id')),
+    sa.ForeignKeyConstraint(['client_id'], ['oauth_clients.client_id'], name=op.f('fk_oauth_grants_client_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_oauth_grants'))
     )
-    op.create_index(op.f('ix_oauth_grants_'), 'oauth_grants', ['account_id'], unique=False)
-    op.create_index(op.f('ix_oauth_grants_'), 'oauth_grants', ['client_id'], unique=False)
+    op.create_index(op.f('ix_oauth_grants_account_id'), 'oauth_grants', ['account_id'], unique=False)
+    op.create_index(op.f('ix_oauth_grants_client_id'), 'oauth_grants', ['client_id'], unique=False)
     op.create_table('oauth_codes',
     sa.Column('hash', sa.LargeBinary(), nullable=False),
     sa.Column('grant_id', sa.Uuid(), nullable=False),
@@ -349,19 +343,19 @@ def upgrade() -> None:
     sa.Column('code_challenge_method', sa.Text(), nullable=False),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('used_at', sa.DateTime(timezone=True), nullable=True),
-    sa.ForeignKeyConstraint(['grant_id'], ['oauth_grants.id'], name=op.f('fk_oauth_codes_')),
+    sa.ForeignKeyConstraint(['grant_id'], ['oauth_grants.id'], name=op.f('fk_oauth_codes_grant_id')),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_oauth_codes'))
     )
-    op.create_index(op.f('ix_oauth_codes_'), 'oauth_codes', ['grant_id'], unique=False)
+    op.create_index(op.f('ix_oauth_codes_grant_id'), 'oauth_codes', ['grant_id'], unique=False)
     op.create_table('oauth_refresh_tokens',
     sa.Column('hash', sa.LargeBinary(), nullable=False),
     sa.Column('grant_id', sa.Uuid(), nullable=False),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('used_at', sa.DateTime(timezone=True), nullable=True),
-    sa.ForeignKeyConstraint(['grant_id'], ['oauth_grants.id'], name=op.f('fk_oauth_refresh_tokens_')),
+    sa.ForeignKeyConstraint(['grant_id'], ['oauth_grants.id'], name=op.f('fk_oauth_refresh_tokens_grant_id')),
     sa.PrimaryKeyConstraint('hash', name=op.f('pk_oauth_refresh_tokens'))
     )
-    op.create_index(op.f('ix_oauth_refresh_tokens_'), 'oauth_refresh_tokens', ['grant_id'], unique=False)
+    op.create_index(op.f('ix_oauth_refresh_tokens_grant_id'), 'oauth_refresh_tokens', ['grant_id'], unique=False)
     _run("door.sql")
     for ddl in WALLS:
         op.execute(ddl)
