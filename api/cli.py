@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -208,6 +209,8 @@ class _Demo:
 
 async def _serve(settings: Settings, host: str, port: int, once_up: _Demo | None = None) -> None:
     """Serve until stopped, with the worker beside it; `once_up` runs when the first request could be answered."""
+    # The server raises the signal that stopped it once more at its end: as an interrupt, so that we still clean up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     from api.app import create_app
     from api.worker import run
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 from sqlmodel import SQLModel
@@ -111,8 +111,9 @@ class Filter(BaseModel):
         return {name: getattr(self, name) for name in type(self).model_fields if name not in Filter.model_fields}
 
 
-def require_single(by: type[BaseModel] | None, keys: Sequence[str]) -> None:
+def require_single(by: type[BaseModel] | None, request: Request) -> None:
     """Refuse unknown and repeated keys: a repeated scalar would be half ignored."""
+    keys = [key for key, _ in request.query_params.multi_items()]
     known = by.model_fields if by else {}
     lists = {name for name, field in known.items() if is_list(field.annotation)}
     for key in dict.fromkeys(keys):

@@ -141,7 +141,7 @@ async def open_tx(request: Request, caller: Annotated[Caller, Depends(authentica
     """Open the transaction behind the door; commit it, with the answer under its Idempotency-Key, when the route is done."""
     rule = rule_of(request)
     require_scope(rule, caller)
-    require_single(None, list(request.query_params.keys()))
+    require_single(None, request)
     async with request.app.state.sessions() as session, session.begin():
         actor = await enter(session, caller, request.state.request_id)
         require_role(rule, actor.roles)

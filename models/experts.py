@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Text, UniqueConstraint, case, cast, func, literal, select
+from sqlalchemy import ARRAY, Select, Text, UniqueConstraint, cast, func, select
 from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
 from models.base import INSTANT, Row, choice, document, link
@@ -171,28 +172,20 @@ class VettingCheck(VettingCheckFields, Row, table=True):
     checked_by: UUID
 
 
-def _latest_checks(expert_id: Any) -> Any:
-    return (
-        select(VettingCheck)
-        .where(col(VettingCheck.expert_id) == expert_id)
-        .distinct(col(VettingCheck.kind))
-        .order_by(col(VettingCheck.kind), col(VettingCheck.id).desc())
+def _counting(figure: Any, expert_id: Any) -> Select[Any]:
+    """A figure over the checks that count: of each kind the newest."""
+    newer = aliased(VettingCheck)
+    outdone = select(newer.id).where(
+        col(newer.expert_id) == col(VettingCheck.expert_id),
+        col(newer.kind) == col(VettingCheck.kind),
+        col(newer.id) > col(VettingCheck.id),
     )
+    return select(figure).where(col(VettingCheck.expert_id) == expert_id, ~outdone.exists())
 
 
 def approval_ends(expert_id: Any) -> Select[tuple[date | None]]:
     """The earliest last day among the checks that count."""
-    latest = _latest_checks(expert_id).subquery()
-    return select(func.min(latest.c.valid_until))
-
-
-def expert_standing(expert_id: UUID, today: date) -> Select[tuple[str]]:
-    """The status as of a day: an approval has `lapsed` once a check behind it ran out."""
-    ended = approval_ends(expert_id).scalar_subquery() < today
-    status = cast(col(Expert.status), Text)
-    return select(case((ended & (col(Expert.status) == S.APPROVED), literal("lapsed")), else_=status)).where(
-        col(Expert.id) == expert_id
-    )
+    return _counting(func.min(col(VettingCheck.valid_until)), expert_id)
 
 
 def verified_claims(expert_id: UUID) -> Select[tuple[int]]:
@@ -212,15 +205,14 @@ def _verified(figure: Any, expert_id: UUID) -> Select[tuple[int]]:
 
 
 def checks_made(expert_id: UUID) -> Select[tuple[int]]:
-    return select(func.count()).select_from(_latest_checks(expert_id).subquery())
+    return _counting(func.count(), expert_id)
 
 
 def failing_checks(expert_id: UUID, today: date) -> Select[tuple[list[str]]]:
     """The kinds whose newest check failed or ran out."""
-    latest = _latest_checks(expert_id).subquery()
-    failing = (latest.c.result != CheckResult.PASSED) | (latest.c.valid_until < today)
-    kinds = func.array_agg(cast(latest.c.kind, Text), type_=ARRAY(Text))
-    return select(func.coalesce(kinds, cast(array([]), ARRAY(Text)))).where(failing)
+    kinds = func.array_agg(cast(col(VettingCheck.kind), Text), type_=ARRAY(Text))
+    failing = (col(VettingCheck.result) != CheckResult.PASSED) | (col(VettingCheck.valid_until) < today)
+    return _counting(func.coalesce(kinds, cast(array([]), ARRAY(Text))), expert_id).where(failing)
 
 
 def expert(by: Any) -> Select[Any]:
