@@ -1,4 +1,4 @@
-"""The application: areas, kernel and documents put together; it refuses to start when anything stands without a rule."""
+"""The application put together; it refuses to start when an operation stands without a rule."""
 
 import gc
 from collections.abc import AsyncIterator
@@ -39,8 +39,12 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         url = settings.database_url or ""
-        engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=settings.write_pool_size)
-        async with asyncpg.create_pool(url, min_size=1, max_size=settings.read_pool_size, connection_class=Connection) as pool:
+        engine = create_async_engine(
+            url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=settings.write_pool_size
+        )
+        async with asyncpg.create_pool(
+            url, min_size=1, max_size=settings.read_pool_size, connection_class=Connection
+        ) as pool:
             await refuse_powerful_role(pool)
             app.state.pool = pool
             app.state.sessions = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)

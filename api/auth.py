@@ -1,7 +1,7 @@
 """Who is calling: a bearer token becomes a Caller (RFC 6750, RFC 9068).
 
-What can change before a token ends (roles, revocation) is not asked here but live, at the door. A token that was verified
-once is remembered until it ends: verifying each time costs more than the query.
+What can change before a token ends (roles, revocation) is not asked here but live, at the door. A token that was
+verified once is remembered until it ends: verifying each time costs more than the query.
 """
 
 import time
@@ -62,12 +62,18 @@ async def authenticate(request: Request) -> Caller:
 
 
 async def _verify(token: str, state: Any) -> tuple[Caller, float]:
-    """Whom an access token of ours speaks for, and until when: signature, issuer, audience, times, type (RFC 9068 §4, RFC 8725)."""
+    """Whom an access token of ours speaks for, and until when: signature, issuer, audience, times, type (RFC 9068 §4,
+    RFC 8725).
+    """
     try:
         if len(token) > MAX_TOKEN:
             raise ValueError("oversized")
         header = jws.extract_compact(token.encode()).headers()
-        if header.get("typ") not in ("at+jwt", "application/at+jwt") or header.get("alg") != "ES256" or "crit" in header:
+        if (
+            header.get("typ") not in ("at+jwt", "application/at+jwt")
+            or header.get("alg") != "ES256"
+            or "crit" in header
+        ):
             raise ValueError("not an access token")
         key = await state.keys.public(header["kid"])
         settings: Settings = state.settings

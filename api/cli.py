@@ -222,7 +222,7 @@ async def _serve(settings: Settings, host: str, port: int, once_up: _Demo | None
     serving = asyncio.create_task(server.serve())
     sweeping = asyncio.create_task(run(settings.worker_database_url)) if settings.worker_database_url else None
     try:
-        while not server.started and not serving.done():
+        while not server.started and not serving.done():  # noqa: ASYNC110  (the server has no event to wait for)
             await asyncio.sleep(0.02)
         if server.started and once_up is not None:
             await once_up(served)

@@ -1,7 +1,7 @@
 """A query and a shape become one SQL text in which PostgreSQL writes the JSON.
 
-Query functions are called with *symbols* (a typed bind parameter per given filter, None for the rest), never with values:
-each combination is built and compiled once, and a value can only ever be bound.
+Query functions are called with *symbols* (a typed bind parameter per given filter, None for the rest), never with
+values: each combination is built and compiled once, and a value can only ever be bound.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,9 +36,10 @@ from sqlalchemy.dialects.postgresql import asyncpg as driver
 from sqlalchemy.types import TypeEngine
 
 from api.schema import holds, is_list
+from models.queries import Rows
 from models.types import MONEY_READ, Money
 
-Query = Callable[[Any], Select[Any]]
+Query = Callable[[Any], Rows]
 DIALECT: Any = driver.dialect()  # type: ignore[no-untyped-call]
 SQL_TYPES: dict[type, TypeEngine[Any]] = {
     bool: Boolean(),
@@ -85,10 +86,10 @@ class Statement:
         return Statement(text, self.order, self.constants)
 
 
-def compiled(rows: Select[Any]) -> Statement:
+def compiled(rows: Rows) -> Statement:
     result = rows.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
-    names, processors = result.positiontup or [], result._bind_processors
-    return Statement(str(result), tuple((name, processors.get(name)) for name in names), dict(result.params))  # type: ignore[arg-type]
+    names, processors = result.positiontup or [], dict[str, Any](result._bind_processors)
+    return Statement(str(result), tuple((name, processors.get(name)) for name in names), dict(result.params))
 
 
 @lru_cache(maxsize=2048)
@@ -101,13 +102,19 @@ def one(ask: Ask) -> Statement:
 
 @lru_cache(maxsize=2048)
 def page(ask: Ask, form: str) -> Statement:
-    """A row of text[]: the rows' text, the sort key of the last one, and how many came (one more than the limit at most)."""
+    """A row of text[]: the rows' text, the sort key of the last one, and how many came (one more than the limit at
+    most).
+    """
     rows = _rows(ask)
     key, descending = sort_key(rows, ask.sort)
     identity = rows.selected_columns["id"]
     if ask.after:
         rows = rows.where(_behind(key, identity, descending, ask.after))
-    ways = [key.desc().nulls_last() if descending else key.asc().nulls_last()] if _nullable(key) else [_way(key, descending)]
+    ways = (
+        [key.desc().nulls_last() if descending else key.asc().nulls_last()]
+        if _nullable(key)
+        else [_way(key, descending)]
+    )
     keys = ways if key is identity else [*ways, _way(identity, descending)]
     inner = compiled(_shown(rows.order_by(*keys).limit(bindparam("limit", type_=Integer()) + 1), ask))
     names = list(shown_fields(ask))
@@ -129,7 +136,7 @@ def total(ask: Ask) -> Statement:
     return compiled(Select(cast(func.count(), Text)).select_from(rows))
 
 
-def _rows(ask: Ask) -> Select[Any]:
+def _rows(ask: Ask) -> Rows:
     symbols = SimpleNamespace(**dict.fromkeys(ask.absent), **{name: _symbol(name, kind) for name, kind in ask.given})
     return ask.query(symbols)
 
@@ -158,7 +165,7 @@ def needs_money(field: Any) -> bool:
     return holds(field, Money) or (field.json_schema_extra or {}).get("x-scope") == MONEY_READ
 
 
-def _shown(rows: Select[Any], ask: Ask) -> Select[Any]:
+def _shown(rows: Rows, ask: Ask) -> Rows:
     columns = rows.selected_columns
     shown = [_spelled(columns, name, field).label(name) for name, field in shown_fields(ask).items()]
     return rows.with_only_columns(*shown, maintain_column_froms=True)
@@ -183,7 +190,7 @@ def _key_name(sort: str) -> str:
     return "id" if sort.lstrip("-") == "created_at" else sort.lstrip("-")
 
 
-def sort_key(rows: Select[Any], sort: str) -> tuple[ColumnElement[Any], bool]:
+def sort_key(rows: Rows, sort: str) -> tuple[ColumnElement[Any], bool]:
     """The column to sort by and whether downwards. Ids sort by creation, so the key serves `created_at`."""
     return rows.selected_columns[_key_name(sort)], sort.startswith("-")
 
@@ -199,12 +206,12 @@ def _nullable(column: ColumnElement[Any]) -> bool:
 def _behind(key: Any, identity: Any, descending: bool, after: str) -> ColumnElement[bool]:
     """What lies behind the cursor's row; rows without a sort value come last either way."""
     last_id = bindparam("cursor_id", type_=Uuid())
-    later = identity < last_id if descending else identity > last_id
+    later: ColumnElement[bool] = identity < last_id if descending else identity > last_id
     if key is identity:
         return later
     if after == "null":
         return and_(key.is_(None), later)
     last = bindparam("cursor_value", type_=key.type)
-    further = key < last if descending else key > last
-    within = or_(further, and_(key == last, later))
+    further: ColumnElement[bool] = key < last if descending else key > last
+    within: ColumnElement[bool] = or_(further, and_(key == last, later))
     return or_(within, key.is_(None)) if _nullable(key) else within

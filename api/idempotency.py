@@ -53,7 +53,9 @@ class Once:
     async def _claim(self, session: AsyncSession, key: str) -> None:
         name = f"{self.actor.tenant_id}:{self.actor.account_id}:{key}"
         if not await session.scalar(TRY_LOCK, {"name": name}):
-            raise Conflict("idempotency-in-flight", "A call with this Idempotency-Key is still running: try again soon.")
+            raise Conflict(
+                "idempotency-in-flight", "A call with this Idempotency-Key is still running: try again soon."
+            )
         call = await session.get(IdempotentCall, (self.actor.tenant_id, self.actor.account_id, key))
         if call is not None:
             call.require_same(self.method, self.path, self.body_hash)

@@ -1,4 +1,6 @@
-"""The OpenAPI 3.1 document: what FastAPI knows, plus scopes, shared refusals and headers from the tables that enforce them."""
+"""The OpenAPI 3.1 document: what FastAPI knows, plus scopes, shared refusals and headers from the tables that enforce
+them.
+"""
 
 from typing import Any
 
@@ -16,7 +18,11 @@ SHARED = {
     "422": "The input is not valid: see errors",
     "503": "Try again later: see Retry-After",
 }
-BODIED = {"413": "The body is larger than 1 MiB", "415": "The body is not JSON", "408": "The body did not arrive in time"}
+BODIED = {
+    "413": "The body is larger than 1 MiB",
+    "415": "The body is not JSON",
+    "408": "The body did not arrive in time",
+}
 CONDITIONAL = {"412": "Changed meanwhile", "428": "If-Match is required"}
 TOKEN_URL = {"tokenUrl": "/oauth/token", "scopes": SCOPES}
 FLOWS = {

@@ -186,7 +186,9 @@ async def get_business_unit(read: Reads, unit_id: UUID) -> Response:
     return await read.one(business_unit, BusinessUnitOut, id=unit_id)
 
 
-@router.patch("/business-units/{unit_id}", response_model=BusinessUnitOut, responses=can_refuse(Missing, Conflict, Stale))
+@router.patch(
+    "/business-units/{unit_id}", response_model=BusinessUnitOut, responses=can_refuse(Missing, Conflict, Stale)
+)
 async def update_business_unit(tx: Writes, unit_id: UUID, body: BusinessUnitPatch) -> Response:
     """Rename a business unit or move it in the tree."""
     row = await tx.lock(BusinessUnit, unit_id)
@@ -243,7 +245,11 @@ async def get_membership(read: Reads, membership_id: UUID) -> Response:
     return await read.one(membership, MembershipOut, id=membership_id)
 
 
-@router.patch("/memberships/{membership_id}", response_model=MembershipOut, responses=can_refuse(Missing, Forbidden, Invalid, Stale))
+@router.patch(
+    "/memberships/{membership_id}",
+    response_model=MembershipOut,
+    responses=can_refuse(Missing, Forbidden, Invalid, Stale),
+)
 async def update_membership(tx: Writes, membership_id: UUID, body: MembershipPatch) -> Response:
     """Change what a member may do; it holds from their next request on."""
     row = await tx.lock(Membership, membership_id)

@@ -42,7 +42,10 @@ PROTOCOL: dict[int, tuple[str, str]] = {
     405: ("method-not-allowed", "This address does not know that method: see the Allow header."),
     408: ("body-too-slow", "The body did not arrive in time: send it again."),
     413: ("body-too-large", "The body is too large: the limit is 1 MiB."),
-    415: ("unsupported-content-type", "Send application/json (PATCH: application/merge-patch+json or application/json)."),
+    415: (
+        "unsupported-content-type",
+        "Send application/json (PATCH: application/merge-patch+json or application/json).",
+    ),
     500: ("internal-error", "Something went wrong on our side. Quote the request_id when you report it."),
 }
 # SQLSTATE classes of a database that is busy or away: the caller may simply try again.
@@ -163,5 +166,3 @@ def from_database(cause: BaseException | None, error: Exception) -> Refusal:
 def can_refuse(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses=`: the refusals a caller must expect besides those that every route shares."""
     return {STATUS[r][0]: {"model": Problem, "description": STATUS[r][1]} for r in refusals}
-
-

@@ -1,6 +1,7 @@
 """Making organisations, accounts, clients and tokens: what a command line or a fixture does, never a route.
 
-Each function takes a session that is already tracker_auth's (see api/oauth/session.py). Journalled rows are the system's.
+Each function takes a session that is already tracker_auth's (see api/oauth/session.py). Journalled rows are the
+system's.
 """
 
 import secrets
@@ -67,7 +68,9 @@ async def create_account(session: AsyncSession, *, email: str | None, name: str,
     if password is not None and len(password) < MIN_LENGTH:
         raise Invalid("password-too-short", f"A password has at least {MIN_LENGTH} characters.")
     kind = AccountKind.PERSON if email else AccountKind.CLIENT
-    account = Account(email=email and email.lower(), name=name, kind=kind, password_hash=password and await hashed(password))
+    account = Account(
+        email=email and email.lower(), name=name, kind=kind, password_hash=password and await hashed(password)
+    )
     session.add(account)
     await session.flush()
     return account.id
@@ -89,7 +92,9 @@ async def add_membership(
     return row.id
 
 
-async def create_client(session: AsyncSession, tenant_id: UUID, name: str, roles: list[str], scopes: list[str]) -> tuple[str, str]:
+async def create_client(
+    session: AsyncSession, tenant_id: UUID, name: str, roles: list[str], scopes: list[str]
+) -> tuple[str, str]:
     """A confidential client that acts as itself; its id and its secret, which is shown this once.
 
     Raises Invalid for an unknown scope, and for a dashboard that would hold a scope to write.

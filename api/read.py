@@ -1,8 +1,8 @@
 """Read: one request that changes nothing, answered by one statement in one round trip.
 
-The door stands in the same statement as the query: it checks the grant, opens the tenant, and returns the caller's roles,
-which are judged here before a byte leaves. Target-list order is PostgreSQL's practice, not SQL's promise; were it ever to
-change, the walls would find no tenant and raise.
+The door stands in the same statement as the query: it checks the grant, opens the tenant, and returns the caller's
+roles, which are judged here before a byte leaves. Target-list order is PostgreSQL's practice, not SQL's promise; were
+it ever to change, the walls would find no tenant and raise.
 """
 
 import base64
@@ -37,7 +37,9 @@ def rule_of(request: Request) -> Rule:
 
 def require_scope(rule: Rule, caller: Caller) -> None:
     if rule.scope is not None and rule.scope not in caller.scopes:
-        raise Forbidden("missing-scope", f"The token lacks the scope {rule.scope}: ask for it when you sign in.", scope=rule.scope)
+        raise Forbidden(
+            "missing-scope", f"The token lacks the scope {rule.scope}: ask for it when you sign in.", scope=rule.scope
+        )
 
 
 def require_role(rule: Rule, roles: frozenset[str]) -> None:
@@ -147,7 +149,12 @@ class Read:
 
     def _binding(self, ask: Ask, values: dict[str, Any]) -> str:
         """What a cursor is bound to: the operation, the filters, the sort and the tenant."""
-        facts = (self.request.url.path, ask.sort, str(self.caller.tenant_id), sorted((k, str(v)) for k, v in values.items()))
+        facts = (
+            self.request.url.path,
+            ask.sort,
+            str(self.caller.tenant_id),
+            sorted((k, str(v)) for k, v in values.items()),
+        )
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     def _next(self, cursor: str) -> str:
@@ -169,7 +176,9 @@ def _fields(wanted: str, out: type[BaseModel]) -> frozenset[str]:
     names = frozenset(wanted.split(","))
     if unknown := names - out.model_fields.keys():
         detail = f"No such field: {', '.join(sorted(unknown))[:200]}. There are: {', '.join(out.model_fields)}."
-        raise Invalid("invalid-input", detail, errors=[{"parameter": "fields", "code": "unknown-field", "detail": detail}])
+        raise Invalid(
+            "invalid-input", detail, errors=[{"parameter": "fields", "code": "unknown-field", "detail": detail}]
+        )
     return names
 
 
@@ -192,7 +201,9 @@ def _resume(ask: Ask, cursor: str | None, bound: str) -> tuple[Ask, dict[str, An
         return _resume_at(ask, json.loads(text[16:]))
     except (ValueError, TypeError, KeyError, ValidationError):
         detail = "This cursor belongs to another list: start again without one, or keep filters and sort as they were."
-        raise Invalid("cursor-mismatch", detail, errors=[{"parameter": "cursor", "code": "cursor-mismatch", "detail": detail}]) from None
+        raise Invalid(
+            "cursor-mismatch", detail, errors=[{"parameter": "cursor", "code": "cursor-mismatch", "detail": detail}]
+        ) from None
 
 
 def _resume_at(ask: Ask, key: list[Any]) -> tuple[Ask, dict[str, Any]]:
@@ -203,5 +214,6 @@ def _resume_at(ask: Ask, key: list[Any]) -> tuple[Ask, dict[str, Any]]:
         return replace(ask, after="value"), start
     if value is None:
         return replace(ask, after="null"), start
-    start["cursor_value"] = TypeAdapter(ask.out.model_fields[name].annotation).validate_python(value)
+    kind: Any = ask.out.model_fields[name].annotation
+    start["cursor_value"] = TypeAdapter(kind).validate_python(value)
     return replace(ask, after="value"), start

@@ -26,7 +26,9 @@ class Settings(BaseSettings):
     worker_database_url: str | None = Field(default=None, description="postgresql://… as tracker_worker")
     data_dir: Path = Field(default_factory=default_data_dir, description="Where the embedded database and keys live")
     issuer: str = Field(default="http://127.0.0.1:8000", description="Public address of this server, without a path")
-    key: str | None = Field(default=None, description="Key-encryption key, base64url of 32 bytes; unset: kept in data_dir")
+    key: str | None = Field(
+        default=None, description="Key-encryption key, base64url of 32 bytes; unset: kept in data_dir"
+    )
     api_version: str = "1.0.0"
     read_pool_size: int = Field(default=16, ge=1, le=500, description="Connections for reads")
     write_pool_size: int = Field(default=10, ge=1, le=500, description="Connections for writes and sign-in")

@@ -1,7 +1,7 @@
 """One parser for every JSON body: what two readers could understand differently is refused.
 
-Refused are duplicate keys, NaN and Infinity (also 1e999), NUL, lone surrogates, depth beyond 32, encodings other than UTF-8,
-a wrong Content-Type (415), more than 1 MiB (413) and a body that trickles in (408).
+Refused are duplicate keys, NaN and Infinity (also 1e999), NUL, lone surrogates, depth beyond 32, encodings other than
+UTF-8, a wrong Content-Type (415), more than 1 MiB (413) and a body that trickles in (408).
 """
 
 import asyncio

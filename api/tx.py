@@ -1,7 +1,7 @@
 """Tx: one request that changes something; one transaction, one actor, one tenant.
 
-Its verbs tell what a route does: get (to read), lock (to change), first, all, facts (to ask), add, change, show (the answer,
-with its ETag). The transaction commits before the response leaves.
+Its verbs tell what a route does: get (to read), lock (to change), first, all, facts (to ask), add, change, show (the
+answer, with its ETag). The transaction commits before the response leaves.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
-from sqlalchemy import Select, text
+from sqlalchemy import Result, Select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -32,8 +32,8 @@ F = TypeVar("F")
 T = TypeVar("T")
 
 ENTER = text(
-    "select app.enter(:tenant, :account, :session) as roles, nullif(current_setting('app.person_id'), '')::uuid as person,"
-    " app.expert_id() as expert, app.now() as now, app.today() as today"
+    "select app.enter(:tenant, :account, :session) as roles,"
+    " app.person_id() as person, app.expert_id() as expert, app.now() as now, app.today() as today"
 )
 
 
@@ -71,18 +71,20 @@ class Tx:
             raise Stale("stale", f"The {name} is at {etag(row)} now: read it again, then repeat your change.")
         return row
 
-    async def first(self, query: Select[tuple[T]]) -> T | None:
-        return (await self.session.execute(query.limit(1))).scalars().first()
+    async def first(self, query: Select[T]) -> T | None:
+        return (await self.session.scalars(query.limit(1))).first()
 
-    async def all(self, query: Select[tuple[T]]) -> Sequence[T]:
-        return (await self.session.execute(query)).scalars().all()
+    async def all(self, query: Select[T]) -> Sequence[T]:
+        return (await self.session.scalars(query)).all()
 
-    async def value(self, query: Select[tuple[T]]) -> T | None:
+    async def value(self, query: Select[T]) -> T | None:
         return await self.session.scalar(query)
 
-    async def facts(self, kind: Callable[..., F], **queries: Select[Any]) -> F:
+    async def facts(self, kind: Callable[..., F], **queries: Select[*tuple[Any, ...]]) -> F:
         """Gather what a rule needs in one statement: each query gives one value, named as the fact is."""
-        row = await self.session.execute(Select(*(q.scalar_subquery().label(name) for name, q in queries.items())))
+        row: Result[*tuple[Any, ...]] = await self.session.execute(
+            Select(*(q.scalar_subquery().label(name) for name, q in queries.items()))
+        )
         return kind(**row.mappings().one())
 
     async def add(self, row: R) -> R:
@@ -138,7 +140,9 @@ def _found(row: R | None, model: type[R], id: UUID) -> R:
 
 
 async def open_tx(request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> AsyncIterator[Tx]:
-    """Open the transaction behind the door; commit it, with the answer under its Idempotency-Key, when the route is done."""
+    """Open the transaction behind the door; commit it, with the answer under its Idempotency-Key, when the route is
+    done.
+    """
     rule = rule_of(request)
     require_scope(rule, caller)
     require_single(None, request)

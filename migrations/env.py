@@ -12,6 +12,9 @@ from sqlmodel import SQLModel
 import models  # noqa: F401  (fills the metadata)
 
 
+LIMITS = ("set lock_timeout = '4s'", "set statement_timeout = '10min'")
+
+
 def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
@@ -27,8 +30,8 @@ async def online(url: str) -> None:
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.execute(text("select pg_advisory_lock(hashtext('tracker-migrations'))"))
-        await connection.execute(text("set lock_timeout = '4s'"))
-        await connection.execute(text("set statement_timeout = '10min'"))
+        for limit in LIMITS:
+            await connection.execute(text(limit))
         await connection.commit()
         await connection.run_sync(run)
     await engine.dispose()
@@ -36,6 +39,8 @@ async def online(url: str) -> None:
 
 def offline() -> None:
     context.configure(dialect_name="postgresql", target_metadata=SQLModel.metadata, transaction_per_migration=True)
+    for limit in LIMITS:
+        context.get_context().impl.static_output(f"{limit};")
     with context.begin_transaction():
         context.run_migrations()
 

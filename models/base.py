@@ -14,11 +14,9 @@ from sqlalchemy.ext.hybrid import hybrid_method
 from sqlmodel import Field, SQLModel
 from sqlmodel._compat import SQLModelConfig
 from sqlmodel.sql.sqltypes import AutoString
-
 from uuid_utils.compat import uuid7 as uuid7
 
 from models.tenancy import Walled
-
 
 
 def _last_column(constraint: Any, _table: Table) -> str:
@@ -130,9 +128,7 @@ def complete_table(table: Table, _metadata: MetaData) -> None:
 
 
 def _tie(table: Table, column: Column[Any], target: str) -> None:
-    table.append_constraint(
-        ForeignKeyConstraint([table.c.tenant_id, column], [f"{target}.tenant_id", f"{target}.id"])
-    )
+    table.append_constraint(ForeignKeyConstraint([table.c.tenant_id, column], [f"{target}.tenant_id", f"{target}.id"]))
     Index(None, table.c.tenant_id, column)
 
 

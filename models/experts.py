@@ -15,7 +15,7 @@ from sqlmodel import Field, SQLModel, col
 from models.base import INSTANT, Row, choice, document, link
 from models.errors import Conflict, Forbidden, Unmet
 from models.lifecycle import Lifecycle
-from models.queries import among, mentioning
+from models.queries import Rows, among, mentioning
 from models.tenancy import OWN, Sight, sql_today
 from models.types import Country, Day, Email, Title
 from models.types import Text as Prose
@@ -172,10 +172,10 @@ class VettingCheck(VettingCheckFields, Row, table=True):
     checked_by: UUID
 
 
-def _counting(figure: Any, expert_id: Any) -> Select[Any]:
+def _counting(figure: Any, expert_id: Any) -> Rows:
     """A figure over the checks that count: of each kind the newest."""
     newer = aliased(VettingCheck)
-    outdone = select(newer.id).where(
+    outdone = select(col(newer.id)).where(
         col(newer.expert_id) == col(VettingCheck.expert_id),
         col(newer.kind) == col(VettingCheck.kind),
         col(newer.id) > col(VettingCheck.id),
@@ -183,20 +183,20 @@ def _counting(figure: Any, expert_id: Any) -> Select[Any]:
     return select(figure).where(col(VettingCheck.expert_id) == expert_id, ~outdone.exists())
 
 
-def approval_ends(expert_id: Any) -> Select[tuple[date | None]]:
+def approval_ends(expert_id: Any) -> Select[date | None]:
     """The earliest last day among the checks that count."""
     return _counting(func.min(col(VettingCheck.valid_until)), expert_id)
 
 
-def verified_claims(expert_id: UUID) -> Select[tuple[int]]:
+def verified_claims(expert_id: UUID) -> Select[int]:
     return _verified(func.count(), expert_id)
 
 
-def verified_clients(expert_id: UUID) -> Select[tuple[int]]:
+def verified_clients(expert_id: UUID) -> Select[int]:
     return _verified(func.count(func.lower(col(ExpertiseClaim.client)).distinct()), expert_id)
 
 
-def _verified(figure: Any, expert_id: UUID) -> Select[tuple[int]]:
+def _verified(figure: Any, expert_id: UUID) -> Select[int]:
     return select(figure).where(
         col(ExpertiseClaim.expert_id) == expert_id,
         col(ExpertiseClaim.verified_at).is_not(None),
@@ -204,48 +204,48 @@ def _verified(figure: Any, expert_id: UUID) -> Select[tuple[int]]:
     )
 
 
-def checks_made(expert_id: UUID) -> Select[tuple[int]]:
+def checks_made(expert_id: UUID) -> Select[int]:
     return _counting(func.count(), expert_id)
 
 
-def failing_checks(expert_id: UUID, today: date) -> Select[tuple[list[str]]]:
+def failing_checks(expert_id: UUID, today: date) -> Select[list[str]]:
     """The kinds whose newest check failed or ran out."""
     kinds = func.array_agg(cast(col(VettingCheck.kind), Text), type_=ARRAY(Text))
     failing = (col(VettingCheck.result) != CheckResult.PASSED) | (col(VettingCheck.valid_until) < today)
     return _counting(func.coalesce(kinds, cast(array([]), ARRAY(Text))), expert_id).where(failing)
 
 
-def expert(by: Any) -> Select[Any]:
+def expert(by: Any) -> Rows:
     return _experts().where(col(Expert.id) == by.id)
 
 
-def experts(by: Any) -> Select[Any]:
+def experts(by: Any) -> Rows:
     query = among(_experts(), by, Expert.status, Expert.country)
     if by.skill is not None:
         query = query.where(col(Expert.skills).op("?|")(by.skill))
     return mentioning(query, by, Expert.name, Expert.email, Expert.firm)
 
 
-def _experts() -> Select[Any]:
+def _experts() -> Rows:
     ends = approval_ends(Expert.id).scalar_subquery()
     lapsed = func.coalesce((col(Expert.status) == S.APPROVED) & (ends < sql_today()), False)
     return select(*Expert.__table__.columns, ends.label("approval_ends_on"), lapsed.label("lapsed"))  # type: ignore[attr-defined]
 
 
-def expertise_claim(by: Any) -> Select[Any]:
+def expertise_claim(by: Any) -> Rows:
     return select(ExpertiseClaim).where(col(ExpertiseClaim.id) == by.id)
 
 
-def expertise_claims(by: Any) -> Select[Any]:
+def expertise_claims(by: Any) -> Rows:
     query = among(select(ExpertiseClaim), by, ExpertiseClaim.expert_id, ExpertiseClaim.evidence_type)
     if by.verified is not None:
         query = query.where(col(ExpertiseClaim.verified_at).is_not(None) == by.verified)
     return query
 
 
-def vetting_check(by: Any) -> Select[Any]:
+def vetting_check(by: Any) -> Rows:
     return select(VettingCheck).where(col(VettingCheck.id) == by.id)
 
 
-def vetting_checks(by: Any) -> Select[Any]:
+def vetting_checks(by: Any) -> Rows:
     return among(select(VettingCheck), by, VettingCheck.expert_id, VettingCheck.kind, VettingCheck.result)

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Index, Select, Text, cast, event, inspect, select, text
+from sqlalchemy import ARRAY, BigInteger, Index, Text, cast, event, inspect, select, text
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel, col
 
 from models.base import INSTANT, Row, document, plain, uuid7
-from models.queries import among, between
+from models.queries import Rows, among, between
 from models.tenancy import Actor, Sight, Walled
 
 UNTOLD = {"id", "tenant_id", "version", "created_at", "updated_at"}
@@ -122,19 +122,19 @@ def money_fields() -> list[str]:
     return sorted({c.name for t in tables for c in t.columns if c.info.get("scope") == "money:read"})
 
 
-def events(by: Any) -> Select[Any]:
+def events(by: Any) -> Rows:
     """What happened in this organisation."""
     query = among(_told(), by, Event.type, Event.collection, Event.subject_id, Event.actor_id)
     return between(query, by, Event.at)
 
 
-def subject_events(by: Any) -> Select[Any]:
+def subject_events(by: Any) -> Rows:
     """The history of one object."""
     query = _told().where(Event.collection == by.collection, Event.subject_id == by.subject_id)
     return between(among(query, by, Event.type), by, Event.at)
 
 
-def _told() -> Select[Any]:
+def _told() -> Rows:
     """Events without what only money:read may see: the journal is read by people who may not."""
     told = col(Event.changes).op("-")(cast(money_fields(), ARRAY(Text)))
     columns = [c for c in Event.__table__.columns if c.name != "changes"]  # type: ignore[attr-defined]

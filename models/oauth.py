@@ -1,7 +1,8 @@
 """Who signs in, through which client, and what they granted: the tables of the authorization server.
 
-They belong to no tenant, for they are how a tenant is found; only the role tracker_auth may touch them. Secrets are stored as
-hashes: codes, refresh tokens and client secrets are 256 random bits, so SHA-256 is the right one; passwords are argon2id.
+They belong to no tenant, for they are how a tenant is found; only the role tracker_auth may touch them. Secrets are
+stored as hashes: codes, refresh tokens and client secrets are 256 random bits, so SHA-256 is the right one; passwords
+are argon2id.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ def digest(secret: str) -> bytes:
 
 
 def texts() -> Any:
-    return Field(default_factory=list, sa_type=ARRAY(Text))  # type: ignore[call-overload]
+    return Field(default_factory=list, sa_type=ARRAY(Text))
 
 
 def instant(*, optional: bool = False) -> Any:
@@ -76,7 +77,8 @@ class AuthMethod(StrEnum):
 
 
 class OAuthClient(SQLModel, table=True):
-    """A program that may ask for tokens. `tenant_id` None: usable in any organisation. `account_id`: whom it acts as itself.
+    """A program that may ask for tokens. `tenant_id` None: usable in any organisation. `account_id`: whom it acts as
+    itself.
 
     The `get_` and `check_` methods are the protocol by which Authlib asks a client about itself.
     """
@@ -141,7 +143,10 @@ def _same_but_port(uri: str, known: str) -> bool:
 
 
 class OAuthGrant(SQLModel, table=True):
-    """One consent, bound to one organisation: the family of all its tokens (their `sid`). The door asks it at every call."""
+    """One consent, bound to one organisation: the family of all its tokens (their `sid`).
+
+    The door asks it at every call.
+    """
 
     __tablename__ = "oauth_grants"
 

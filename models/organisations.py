@@ -16,7 +16,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from models.base import Row, link
 from models.errors import Conflict, Forbidden, Invalid
-from models.queries import among, between, mentioning
+from models.queries import Rows, among, between, mentioning
 from models.tenancy import EVERYTHING, NOTHING, Sight, sql_now, sql_today
 from models.types import Country, Currency, Day, Email, Slug, Title
 
@@ -155,7 +155,7 @@ class Membership(Row, table=True):
     expert_sight: ClassVar[Sight] = NOTHING
 
     account_id: UUID
-    roles: list[str] = Field(sa_type=ARRAY(Text))  # type: ignore[call-overload]
+    roles: list[str] = Field(sa_type=ARRAY(Text))
     person_id: UUID | None = link("people", optional=True)
     expert_id: UUID | None = link("experts", optional=True)
 
@@ -173,7 +173,7 @@ def own_policy(_by: Any) -> SelectOfScalar[Policy]:
     return select(Policy)
 
 
-def clock(_by: Any) -> Select[Any]:
+def clock(_by: Any) -> Rows:
     return select(sql_now().label("now"), sql_today().label("today"), col(Organisation.sandbox))
 
 
@@ -185,9 +185,11 @@ def business_units(by: Any) -> SelectOfScalar[BusinessUnit]:
     return mentioning(among(select(BusinessUnit), by, BusinessUnit.parent_id), by, BusinessUnit.name)
 
 
-def ancestors(unit_id: UUID) -> Select[tuple[UUID]]:
+def ancestors(unit_id: UUID) -> Select[UUID]:
     """The unit itself and all above it; UNION (not ALL) ends even on a cycle."""
-    above = select(col(BusinessUnit.id), col(BusinessUnit.parent_id)).where(BusinessUnit.id == unit_id).cte(recursive=True)
+    above = (
+        select(col(BusinessUnit.id), col(BusinessUnit.parent_id)).where(BusinessUnit.id == unit_id).cte(recursive=True)
+    )
     parent = aliased(BusinessUnit)
     above = above.union(select(col(parent.id), col(parent.parent_id)).join(above, col(parent.id) == above.c.parent_id))
     return sa_select(above.c.id)
@@ -212,7 +214,7 @@ def memberships(by: Any) -> SelectOfScalar[Membership]:
     return among(select(Membership), by, Membership.person_id, Membership.expert_id)
 
 
-def me(_by: Any) -> Select[Any]:
+def me(_by: Any) -> Rows:
     """Who the door let in, and where."""
     return sa_select(
         func.app.account_id(type_=Uuid()).label("account_id"),
@@ -224,14 +226,14 @@ def me(_by: Any) -> Select[Any]:
     )
 
 
-def my_organisations(_by: Any) -> Select[Any]:
+def my_organisations(_by: Any) -> Rows:
     """The organisations of the caller's account: the one answer that reaches past the tenant, by a definer function."""
     return sa_select(func.app.my_organisations(type_=JSONB).label("data"))
 
 
-def min_claims() -> Select[tuple[int]]:
+def min_claims() -> Select[int]:
     return sa_select(col(Policy.vetting_min_claims))
 
 
-def min_clients() -> Select[tuple[int]]:
+def min_clients() -> Select[int]:
     return sa_select(col(Policy.vetting_min_clients))

@@ -1,9 +1,9 @@
 """The policy table: which scope and which roles an operation needs. What has no row does not start.
 
-An operation is the name of its route function, which is also its operationId and SDK method. A call passes when its token
-holds the scope AND the caller's membership, read live, holds one of the roles. Scopes cap what a client may do, roles what
-a person may do. `own` lists roles that reach only what is their own: experts by row-level security, staff by the guard of
-the operation. Four eyes (nobody approves their own) stands with the object's own rules.
+An operation is the name of its route function, which is also its operationId and SDK method. A call passes when its
+token holds the scope AND the caller's membership, read live, holds one of the roles. Scopes cap what a client may do,
+roles what a person may do. `own` lists roles that reach only what is their own: experts by row-level security, staff
+by the guard of the operation. Four eyes (nobody approves their own) stands with the object's own rules.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Select, any_, cast, func, or_
 
-Q = TypeVar("Q", bound=Select[Any])
+Rows = Select[*tuple[Any, ...]]
+Q = TypeVar("Q", bound=Select[*tuple[Any, ...]])
 
 
 def among(query: Q, by: Any, *columns: Any) -> Q:

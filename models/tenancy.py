@@ -1,7 +1,7 @@
 """Tenants, and the walls between them: who acts, and which rows PostgreSQL lets them see.
 
-A tenant is one organisation. Forced row-level security holds every tenant table to the tenant that `app.enter` opened for
-the transaction; a second, restrictive policy narrows an expert's view to their own engagements.
+A tenant is one organisation. Forced row-level security holds every tenant table to the tenant that `app.enter` opened
+for the transaction; a second, restrictive policy narrows an expert's view to their own engagements.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from sqlalchemy.sql.functions import Function
 class Actor:
     """Who acts in this transaction, as the door found them: always from the token, never from a body.
 
-    `person_id` is set for the organisation's own people, `expert_id` for an expert, neither for a machine client. `now` and
-    `today` are the organisation's time: its zone, and in a sandbox its own clock.
+    `person_id` is set for the organisation's own people, `expert_id` for an expert, neither for a machine client.
+    `now` and `today` are the organisation's time: its zone, and in a sandbox its own clock.
     """
 
     tenant_id: UUID

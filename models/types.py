@@ -12,7 +12,9 @@ Title = Annotated[str, Chars(strip_whitespace=True, min_length=1, max_length=200
 Text = Annotated[str, Chars(strip_whitespace=True, min_length=1, max_length=10_000)]
 Code = Annotated[str, Chars(strip_whitespace=True, min_length=1, max_length=64)]
 Slug = Annotated[str, Chars(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
-Email = Annotated[str, Chars(strip_whitespace=True, to_lower=True, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+Email = Annotated[
+    str, Chars(strip_whitespace=True, to_lower=True, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+]
 Country = Annotated[str, Chars(pattern=r"^[A-Z]{2}$"), Field(description="ISO 3166-1 alpha-2 code")]
 Currency = Annotated[str, Chars(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217 code")]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]

@@ -1,7 +1,7 @@
 """Real PostgreSQL, the app as it runs, real tokens, committed data.
 
-Every test founds an organisation of its own, so the walls that keep tenants apart keep tests apart too: nothing is rolled
-back, and what a test saw committed was committed.
+Every test founds an organisation of its own, so the walls that keep tenants apart keep tests apart too: nothing is
+rolled back, and what a test saw committed was committed.
 """
 
 import os
@@ -63,7 +63,9 @@ def database(cluster: Cluster) -> str:
 @pytest.fixture(scope="session")
 def settings(cluster: Cluster, database: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     data_dir: Path = tmp_path_factory.mktemp("data")
-    return Settings(database_url=cluster.url("tracker_app", database), data_dir=data_dir, issuer=ISSUER, log_level="error")
+    return Settings(
+        database_url=cluster.url("tracker_app", database), data_dir=data_dir, issuer=ISSUER, log_level="error"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +87,9 @@ class House:
     unit_id: uuid.UUID
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
-    async def person(self, name: str = "Ann", *, unit_id: uuid.UUID | None = None, is_manager: bool = True) -> uuid.UUID:
+    async def person(
+        self, name: str = "Ann", *, unit_id: uuid.UUID | None = None, is_manager: bool = True
+    ) -> uuid.UUID:
         """A person of the organisation, a manager of grade 15 by default."""
         async with auth_session(self.app) as session:
             act_for(session, self.id)

@@ -33,7 +33,8 @@ async def _answer(request: Request, answer: Callable[[server.Server, server.Requ
         return JSONResponse({"error": "invalid_request", "error_description": f"Send {FORM}."}, 400, NO_STORE)
     body = (await request.body()).decode("utf-8", "replace")
     asked = server.Request("POST", request.app.state.settings.issuer + request.url.path, request.headers, body)
-    return await with_server(request, lambda found: answer(found, asked))
+    answered: Response = await with_server(request, lambda found: answer(found, asked))
+    return answered
 
 
 async def with_server(request: Request, work: Callable[[server.Server], Any]) -> Any:

@@ -83,7 +83,7 @@ class Keys:
     def _made(self) -> OAuthKey:
         key = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True)
         sealed = jwe.encrypt_compact(ENCRYPTION, key.as_pem(private=True), self.wrapping)
-        return OAuthKey(kid=key.kid, private_key=sealed, state=KeyState.CURRENT)
+        return OAuthKey(kid=key.thumbprint(), private_key=sealed, state=KeyState.CURRENT)
 
     def _opened(self, row: OAuthKey) -> ECKey:
         pem = jwe.decrypt_compact(row.private_key, self.wrapping).plaintext

@@ -1,7 +1,7 @@
 """The person's side of the authorization server: sign in, choose an organisation, consent, choose a password.
 
-Sessions are rows; the cookie holds a secret that only its hash knows. Every form carries its session's CSRF token, and a
-request that says it comes from elsewhere is refused.
+Sessions are rows; the cookie holds a secret that only its hash knows. Every form carries its session's CSRF token, and
+a request that says it comes from elsewhere is refused.
 """
 
 import hmac
@@ -58,9 +58,14 @@ class Visit:
     account_id: UUID | None
 
 
-def page(name: str, title: str, status: int = 200, *, sends_to: str = "", problem: str = "", **values: Any) -> Response:
-    """A page with a strict policy. `sends_to`: where its form's answer may redirect, which Chromium asks for by name."""
-    text = PAGES.get_template(name).render(title=title, problem=problem, **values)
+def page(
+    template: str, title: str, status: int = 200, *, sends_to: str = "", problem: str = "", **values: Any
+) -> Response:
+    """A page with a strict policy.
+
+    `sends_to`: where its form's answer may redirect, which Chromium asks for by name.
+    """
+    text = PAGES.get_template(template).render(title=title, problem=problem, **values)
     policy = (
         f"default-src 'none'; style-src 'self'; form-action 'self' {sends_to}; frame-ancestors 'none'; base-uri 'none'"
     )
@@ -72,7 +77,9 @@ message = partial(page, "message.html")
 
 @router.get("/oauth/page.css")
 async def stylesheet() -> Response:
-    return FileResponse(TEMPLATES / "page.css", media_type="text/css", headers={"cache-control": "public, max-age=3600"})
+    return FileResponse(
+        TEMPLATES / "page.css", media_type="text/css", headers={"cache-control": "public, max-age=3600"}
+    )
 
 
 @router.get("/authorize")
@@ -89,7 +96,9 @@ async def authorize(request: Request) -> Response:
         account = await session.get_one(Account, visit.account_id)
         organisations = await _organisations(session, visit.account_id)
     if not organisations:
-        return message("No organisation", 403, text="Your account belongs to no organisation: ask its admin to invite you.")
+        return message(
+            "No organisation", 403, text="Your account belongs to no organisation: ask its admin to invite you."
+        )
     return page(
         "consent.html",
         "Allow access?",
@@ -280,5 +289,3 @@ async def _organisations(session: AsyncSession, account_id: UUID) -> list[Organi
 async def _roles(session: AsyncSession, account_id: UUID, tenant_id: UUID) -> frozenset[str]:
     query = select(Membership.roles).where(Membership.account_id == account_id, Membership.tenant_id == tenant_id)
     return frozenset(await session.scalar(query) or ())
-
-

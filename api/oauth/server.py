@@ -89,11 +89,11 @@ class Request(OAuth2Request):  # type: ignore[misc]
 
     @property
     def args(self) -> dict[str, str]:
-        return {} if self.method == "POST" else self.payload.data  # type: ignore[no-any-return]
+        return {} if self.method == "POST" else self.payload.data
 
     @property
     def form(self) -> dict[str, str]:
-        return self.payload.data if self.method == "POST" else {}  # type: ignore[no-any-return]
+        return self.payload.data if self.method == "POST" else {}
 
 
 class AccessTokens(JWTBearerTokenGenerator):  # type: ignore[misc]
@@ -143,7 +143,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         )
 
     def query_authorization_code(self, code: str, client: OAuthClient) -> OAuthCode | None:
-        row = self.server.session.get(OAuthCode, digest(code), with_for_update=True)
+        row: OAuthCode | None = self.server.session.get(OAuthCode, digest(code), with_for_update=True)
         if row is None or row.client_id != client.client_id:
             return None
         grant = self.server.session.get_one(OAuthGrant, row.grant_id)
@@ -165,7 +165,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
 class Pkce(CodeChallenge):  # type: ignore[misc]
     """S256 for every client, at both endpoints: Authlib alone would ask public clients only, and take `plain`."""
 
-    SUPPORTED_CODE_CHALLENGE_METHOD = ["S256"]  # noqa: RUF012  (Authlib's name and type)
+    SUPPORTED_CODE_CHALLENGE_METHOD = ["S256"]
     DEFAULT_CODE_CHALLENGE_METHOD = "S256"
 
     def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
@@ -176,9 +176,9 @@ class Pkce(CodeChallenge):  # type: ignore[misc]
 
 
 class RefreshToken:
-    """A refresh token with its grant, in Authlib's protocol."""
+    """A token with its grant, in Authlib's protocol; `row` is None for an access token, which is not kept."""
 
-    def __init__(self, row: OAuthRefreshToken, grant: OAuthGrant) -> None:
+    def __init__(self, row: OAuthRefreshToken | None, grant: OAuthGrant) -> None:
         self.row, self.grant = row, grant
 
     def check_client(self, client: OAuthClient) -> bool:
@@ -216,7 +216,8 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
         return account  # type: ignore[no-any-return]
 
     def revoke_old_credential(self, refresh_token: RefreshToken) -> None:
-        refresh_token.row.used_at = now()
+        if refresh_token.row is not None:
+            refresh_token.row.used_at = now()
 
 
 class ClientGrant(grants.ClientCredentialsGrant):  # type: ignore[misc]
@@ -324,7 +325,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         except (JoseError, ValueError, KeyError):
             return None
         grant = self.session.get(OAuthGrant, UUID(sid))
-        return RefreshToken(OAuthRefreshToken(hash=b""), grant) if grant else None
+        return RefreshToken(None, grant) if grant else None
 
     def answer_token(self, request: Request) -> Response:
         """The token endpoint: refusals are answers, so that what they record commits."""
@@ -338,5 +339,3 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             return self.create_endpoint_response(Revocation.ENDPOINT_NAME, request)  # type: ignore[no-any-return]
         except OAuth2Error as error:
             return self.handle_error_response(request, error)  # type: ignore[no-any-return]
-
-

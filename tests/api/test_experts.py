@@ -18,7 +18,13 @@ async def registered(buyer: httpx.AsyncClient, **more: Any) -> dict[str, Any]:
 async def verified_claim(
     buyer: httpx.AsyncClient, colleague: httpx.AsyncClient, expert: dict[str, Any], **more: Any
 ) -> None:
-    claim = {"expert_id": expert["id"], "skill": "Listening", "evidence_type": "client_outcome", "client": "A", "result": "+9 %"}
+    claim = {
+        "expert_id": expert["id"],
+        "skill": "Listening",
+        "evidence_type": "client_outcome",
+        "client": "A",
+        "result": "+9 %",
+    }
     made = await buyer.post("/expertise-claims", json={**claim, **more})
     assert made.status_code == 201, made.text
     verified = await colleague.post(f"/expertise-claims/{made.json()['id']}/verify")
@@ -108,5 +114,5 @@ async def test_what_postgresql_writes_is_what_the_shape_would_have_said(house: H
     from api.experts import ExpertOut
 
     buyer = await house.client("procurement")
-    expert = await registered(buyer, firm="Ümlaut & Søn \"quoted\"")
+    expert = await registered(buyer, firm='Ümlaut & Søn "quoted"')
     assert ExpertOut.model_validate(expert).model_dump(mode="json") == expert

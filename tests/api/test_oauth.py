@@ -36,7 +36,7 @@ class Browser:
             "response_type": "code",
             "client_id": "docs",
             "redirect_uri": CALLBACK,
-            "scope": "organisations:read experts:write audit:read",
+            "scope": "organisations:read experts:write admin",
             "state": "s-1",
             "code_challenge": challenge,
             "code_challenge_method": "S256",
@@ -102,7 +102,7 @@ async def test_the_whole_code_flow(browser: Browser, house: House) -> None:
     token = await browser.exchange(answer["code"])
     assert token.status_code == 200, token.text
     assert token.headers["cache-control"] == "no-store"
-    assert set(token.json()["scope"].split()) == {"organisations:read", "experts:write"}, "audit is not procurement's"
+    assert set(token.json()["scope"].split()) == {"organisations:read", "experts:write"}, "admin is not procurement's"
     me = await browser.me(token.json()["access_token"])
     assert (me.status_code, me.json()["roles"], me.json()["organisation"]) == (200, ["procurement"], house.slug)
 
@@ -156,7 +156,9 @@ async def test_requests_that_fall_short_go_back_with_an_error(browser: Browser, 
     assert error in ("invalid_request", "invalid_scope")
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", f"{CALLBACK}/x", f"{CALLBACK}?x=1", "javascript:alert(1)", None])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", f"{CALLBACK}/x", f"{CALLBACK}?x=1", "javascript:alert(1)", None]
+)
 async def test_nobody_is_sent_where_the_client_is_not(browser: Browser, target: str | None) -> None:
     answer = await browser.http.get(browser.authorize_url(redirect_uri=target))
     assert answer.status_code == 400

@@ -1,17 +1,28 @@
 """Tokens that are not ours, not for us, or not any more: each is the same 401."""
 
+import base64
+import hmac
+import json
 import time
+import uuid
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet, OctKey
+from joserfc.jwk import ECKey, KeySet
 
 from tests.conftest import ISSUER, House
 
 NOW = int(time.time())
-FINE = {"iss": ISSUER, "aud": f"{ISSUER}/v1", "exp": NOW + 300, "iat": NOW, "client_id": "docs", "scope": "organisations:read"}
+FINE = {
+    "iss": ISSUER,
+    "aud": f"{ISSUER}/v1",
+    "exp": NOW + 300,
+    "iat": NOW,
+    "client_id": "docs",
+    "scope": "organisations:read",
+}
 HOSTILE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "another issuer": ({}, {"iss": "https://evil.example"}),
     "another audience": ({}, {"aud": "docs"}),
@@ -22,7 +33,6 @@ HOSTILE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "no type": ({"typ": None}, {}),
     "unknown key": ({"kid": "other"}, {}),
     "no key id": ({"kid": None}, {}),
-    "critical extension": ({"crit": ["x"], "x": 1}, {}),
     "oversized": ({}, {"padding": "x" * 9000}),
     "no organisation": ({}, {"org": None}),
     "subject of another shape": ({}, {"sub": "root"}),
@@ -36,10 +46,16 @@ def signed(app: FastAPI, key: Any, header: dict[str, Any], claims: dict[str, Any
     return jwt.encode(head, body, key, algorithms=[alg])
 
 
+def confused(app: FastAPI, claims: dict[str, Any]) -> str:
+    """Signed by HMAC with our public key as its secret: what a careless verifier would take (CVE-2024-37568)."""
+    header = {"typ": "at+jwt", "alg": "HS256", "kid": app.state.keys.signing.kid}
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims)]
+    mac = hmac.new(app.state.keys.signing.as_pem(private=False), b".".join(parts), "sha256").digest()
+    return b".".join([*parts, base64.urlsafe_b64encode(mac).rstrip(b"=")]).decode()
+
+
 @pytest.fixture
 def fine(house: House) -> dict[str, Any]:
-    import uuid
-
     return {**FINE, "org": str(house.id), "sub": str(uuid.uuid4()), "sid": str(uuid.uuid4())}
 
 
@@ -53,24 +69,23 @@ async def refused(house: House, token: str) -> None:
 @pytest.mark.parametrize("case", HOSTILE)
 async def test_a_token_that_falls_short_is_refused(app: FastAPI, house: House, fine: dict[str, Any], case: str) -> None:
     header, claims = HOSTILE[case]
-    try:
-        token = signed(app, app.state.keys.signing, header, {**fine, **claims})
-    except ValueError:
-        pytest.skip("the library does not even make such a token")
-    await refused(house, token)
+    await refused(house, signed(app, app.state.keys.signing, header, {**fine, **claims}))
 
 
-async def test_a_token_signed_by_another_key_or_none_is_refused(app: FastAPI, house: House, fine: dict[str, Any]) -> None:
+async def test_a_token_signed_by_another_key_or_none_is_refused(
+    app: FastAPI, house: House, fine: dict[str, Any]
+) -> None:
     await refused(house, signed(app, ECKey.generate_key("P-256"), {}, fine))
-    public = app.state.keys.signing.as_pem(private=False)
-    await refused(house, signed(app, OctKey.import_key(public), {}, fine, alg="HS256"))
+    await refused(house, confused(app, fine))
     for header in ("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0", "e30"):
         await refused(house, f"{header}.e30.")
     own = ECKey.generate_key("P-256")
     await refused(house, signed(app, own, {"jwk": own.as_dict(private=False)}, fine))
 
 
-async def test_a_well_signed_token_without_a_grant_stops_at_the_door(app: FastAPI, house: House, fine: dict[str, Any]) -> None:
+async def test_a_well_signed_token_without_a_grant_stops_at_the_door(
+    app: FastAPI, house: House, fine: dict[str, Any]
+) -> None:
     await refused(house, signed(app, KeySet([app.state.keys.signing]), {}, fine))
 
 

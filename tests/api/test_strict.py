@@ -42,7 +42,9 @@ async def test_a_body_that_is_not_plain_json_is_refused_and_changes_nothing(hous
     assert (await admin.get("/business-units")).json() == before
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/x-www-form-urlencoded", "", "multipart/form-data"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/xml", "application/x-www-form-urlencoded", "", "multipart/form-data"]
+)
 async def test_another_type_of_content_is_415(house: House, kind: str) -> None:
     admin = await house.client("admin")
     answer = await admin.post("/business-units", content=GOOD, headers={"content-type": kind})
@@ -59,12 +61,16 @@ async def test_two_megabytes_are_413(house: House) -> None:
 async def test_escapes_that_are_fine_are_kept(house: House) -> None:
     admin = await house.client("admin")
     answer = await admin.post(
-        "/business-units", content=rb'{"name": "\u00c9quipe \ud83d\ude00 u0000"}', headers={"content-type": "application/json"}
+        "/business-units",
+        content=rb'{"name": "\u00c9quipe \ud83d\ude00 u0000"}',
+        headers={"content-type": "application/json"},
     )
     assert (answer.status_code, answer.json()["name"]) == (201, "Équipe 😀 u0000")
 
 
-@pytest.mark.parametrize("path", ["/people?q=%00", "/people/%00", "/business-units?limit=0", "/people?colour=red", "/people?limit=5&limit=6"])
+@pytest.mark.parametrize(
+    "path", ["/people?q=%00", "/people/%00", "/business-units?limit=0", "/people?colour=red", "/people?limit=5&limit=6"]
+)
 async def test_a_bad_address_is_a_problem(house: House, path: str) -> None:
     admin = await house.client("admin")
     answer = await admin.get(path)

@@ -1,4 +1,4 @@
-"""Every lifecycle: each action from each state is allowed or refused as its table says; guards tell all that is unmet."""
+"""Every lifecycle allows and refuses what its table says; guards tell all that is unmet."""
 
 from types import SimpleNamespace
 
