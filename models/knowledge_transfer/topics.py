@@ -8,17 +8,16 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     ColumnElement,
     Index,
     Select,
     UniqueConstraint,
-    and_,
     case,
     cast,
     func,
     or_,
     select,
+    true,
 )
 from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects.postgresql import aggregate_order_by, array
