@@ -229,11 +229,12 @@ def _server_user() -> pwd.struct_passwd:
 
 def prepare_roles(cluster: Cluster) -> None:
     """Make the roles that the walls stand on, where they are missing."""
-    finish(_execute(cluster.url("postgres", "postgres"), (ROOMS / "roles.sql").read_text()))
+    script = (ROOMS / "roles.sql").read_text()
     if isinstance(cluster, ExternalCluster):
         password = cluster.password.replace("'", "''")
         for role in ("tracker_owner", "tracker_app", "tracker_worker"):
-            finish(_execute(cluster.url("postgres", "postgres"), f"alter role {role} password '{password}'"))
+            script += f"alter role {role} password '{password}';\n"
+    finish(_execute(cluster.url("postgres", "postgres"), script))
 
 
 def create_database(cluster: Cluster, name: str) -> bool:

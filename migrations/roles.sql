@@ -1,4 +1,6 @@
--- The roles that the walls stand on. Run by a superuser, any number of times.
+-- The roles that the walls stand on. Run by a superuser, any number of times, by one at a time.
+select pg_advisory_xact_lock(hashtextextended('tracker-roles', 0));
+
 do $$
 declare
   missing text;
