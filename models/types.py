@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic import StringConstraints as Chars
 
 Title = Annotated[str, Chars(strip_whitespace=True, min_length=1, max_length=200)]
@@ -61,7 +61,7 @@ def _aware(value: datetime) -> datetime:
     return value
 
 
-InstantIn = Annotated[AwareDatetime, BeforeValidator(_zoned_text), AfterValidator(_aware)]
+InstantIn = Annotated[datetime, BeforeValidator(_zoned_text), AfterValidator(_aware)]
 
 
 def _decimal_text(value: Any) -> Any:
