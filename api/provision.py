@@ -1,27 +1,26 @@
 """Making organisations, accounts, clients and tokens: what a command line or a fixture does, never a route.
 
-Each function takes a session that is already tracker_auth's (see api/oauth/session.py). Journalled rows are the
-system's.
+Each function takes a session that is already tracker_auth's (api/oauth/session.py). The journal names the system.
 """
 
+import re
 import secrets
-from datetime import timedelta
+from collections.abc import Iterable
 from uuid import UUID
 
-from joserfc import jwt
-from joserfc.jwk import KeySet
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import select
+from sqlmodel import col, select
 from uuid_utils.compat import uuid7
 
 from api.oauth.keys import Keys
 from api.oauth.passwords import MIN_LENGTH, hashed
+from api.oauth.tokens import access_token
 from api.settings import Settings
 from models.base import now
 from models.errors import Forbidden, Invalid, Missing
 from models.oauth import (
-    ACCESS_SECONDS,
-    LINK_SECONDS,
+    ACCESS_LIFE,
+    LINK_LIFE,
     SECRET_PREFIX,
     Account,
     AccountKind,
@@ -32,10 +31,12 @@ from models.oauth import (
     digest,
 )
 from models.organisations import Membership, Organisation, Policy
-from models.policy import SCOPES, Role
+from models.policy import SCOPES, Role, useful_scopes
 from models.tenancy import Actor
 
 SYSTEM = UUID(int=0)
+DOCS = "docs"
+NOT_PLAIN = re.compile("[^a-z0-9]+")
 CODE_FLOW = ["authorization_code", "refresh_token"]
 
 
@@ -99,15 +100,14 @@ async def create_client(
 
     Raises Invalid for an unknown scope, and for a dashboard that would hold a scope to write.
     """
-    if unknown := set(scopes) - SCOPES.keys():
-        raise Invalid("unknown-scope", f"There is no scope {', '.join(sorted(unknown))}.")
+    _require_known(scopes)
     if Role.DASHBOARD in roles and any(not scope.endswith(":read") for scope in scopes):
         raise Invalid("dashboard-never-writes", "A dashboard's client holds scopes to read only.")
     account_id = await create_account(session, email=None, name=name, password=None)
     await add_membership(session, tenant_id, account_id, roles)
     secret = SECRET_PREFIX + secrets.token_urlsafe(32)
     client = OAuthClient(
-        client_id=f"{name.lower().replace(' ', '-')}-{secrets.token_hex(4)}",
+        client_id=f"{NOT_PLAIN.sub('-', name.lower()).strip('-')}-{secrets.token_hex(4)}",
         name=name,
         secret_hash=digest(secret),
         auth_method=AuthMethod.BASIC,
@@ -122,11 +122,18 @@ async def create_client(
 
 
 async def ensure_docs_client(session: AsyncSession, settings: Settings) -> None:
-    """The public client that the documentation page signs in with."""
-    client = await session.get(OAuthClient, "docs") or OAuthClient(client_id="docs", name="API documentation")
-    client.grant_types, client.scopes = CODE_FLOW, list(SCOPES)
-    client.redirect_uris = [f"{settings.issuer}/docs/oauth2-redirect"]
-    session.add(client)
+    """The public client that the documentation page signs in with, kept as this server's address has it."""
+    session.add(
+        await session.merge(
+            OAuthClient(
+                client_id=DOCS,
+                name="API documentation",
+                grant_types=CODE_FLOW,
+                scopes=list(SCOPES),
+                redirect_uris=[f"{settings.issuer}/docs/oauth2-redirect"],
+            )
+        )
+    )
 
 
 async def issue_token(
@@ -137,49 +144,58 @@ async def issue_token(
     client_id: str,
     account_id: UUID,
     tenant_id: UUID,
-    scopes: frozenset[str],
+    scopes: Iterable[str],
 ) -> str:
     """A short access token with a grant of its own."""
-    instant = now()
-    ends, scope = instant + timedelta(seconds=ACCESS_SECONDS), " ".join(sorted(scopes))
-    grant = OAuthGrant(client_id=client_id, account_id=account_id, tenant_id=tenant_id, scope=scope, expires_at=ends)
+    at = now()
+    grant = OAuthGrant(
+        client_id=client_id,
+        account_id=account_id,
+        tenant_id=tenant_id,
+        scope=" ".join(sorted(scopes)),
+        expires_at=at + ACCESS_LIFE,
+    )
     session.add(grant)
     await session.flush()
-    claims = {
-        "iss": settings.issuer,
-        "aud": settings.audience,
-        "sub": str(account_id),
-        "client_id": client_id,
-        "org": str(tenant_id),
-        "sid": str(grant.id),
-        "scope": scope,
-        "iat": int(instant.timestamp()),
-        "exp": int(ends.timestamp()),
-        "jti": secrets.token_urlsafe(16),
-    }
-    header = {"typ": "at+jwt", "alg": "ES256", "kid": keys.signing.kid}
-    return jwt.encode(header, claims, KeySet([keys.signing]), algorithms=["ES256"])
+    return access_token(keys, settings, grant, grant.scope, at)
 
 
 async def mint_token(
     session: AsyncSession, keys: Keys, settings: Settings, *, email: str, organisation: str, scopes: list[str]
 ) -> str:
-    """A token for trying the API by hand, in sandbox organisations only."""
+    """A token for trying the API by hand, with all useful scopes when none are named.
+
+    Raises Missing for who is not there, Forbidden outside sandbox organisations, Invalid for an unknown scope.
+    """
+    _require_known(scopes)
     found = await session.scalar(select(Organisation).where(Organisation.slug == organisation))
-    account = await session.scalar(select(Account).where(Account.email == email.lower()))
-    if found is None or account is None:
-        raise Missing("not-found", "There is no such organisation or account.")
+    if found is None:
+        raise Missing("not-found", f"There is no organisation {organisation}.")
     if not found.sandbox:
         raise Forbidden("not-a-sandbox", "Tokens are minted for sandbox organisations only: sign in instead.")
-    wanted = frozenset(scopes) or frozenset(SCOPES)
+    member = select(Membership).join(Account, col(Account.id) == Membership.account_id)
+    mine = member.where(Account.email == email.lower(), Membership.tenant_id == found.id)
+    membership = await session.scalar(mine)
+    if membership is None:
+        raise Missing("not-found", f"{email} is not a member of {organisation}.")
     return await issue_token(
-        session, keys, settings, client_id="docs", account_id=account.id, tenant_id=found.id, scopes=wanted
+        session,
+        keys,
+        settings,
+        client_id=DOCS,
+        account_id=membership.account_id,
+        tenant_id=found.id,
+        scopes=scopes or useful_scopes(membership.roles),
     )
 
 
 async def invite(session: AsyncSession, settings: Settings, account_id: UUID) -> str:
     """A link by which the account's owner chooses a password, once, within a week."""
     token = secrets.token_urlsafe(32)
-    ends = now() + timedelta(seconds=LINK_SECONDS)
-    session.add(OneTimeLink(hash=digest(token), account_id=account_id, expires_at=ends))
-    return f"{settings.issuer}/welcome/{token}"
+    session.add(OneTimeLink(hash=digest(token), account_id=account_id, expires_at=now() + LINK_LIFE))
+    return f"{settings.issuer}/oauth/welcome?link={token}"
+
+
+def _require_known(scopes: list[str]) -> None:
+    if unknown := set(scopes) - SCOPES.keys():
+        raise Invalid("unknown-scope", f"There is no scope {', '.join(sorted(unknown))}.")

@@ -1,32 +1,35 @@
 """Who signs in, through which client, and what they granted: the tables of the authorization server.
 
 They belong to no tenant, for they are how a tenant is found; only the role tracker_auth may touch them. Secrets are
-stored as hashes: codes, refresh tokens and client secrets are 256 random bits, so SHA-256 is the right one; passwords
-are argon2id.
+stored as hashes: codes, tokens and client secrets are 256 random bits, so SHA-256 is right; passwords are argon2id.
 """
 
 import hashlib
 import hmac
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Index, LargeBinary, Text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import ARRAY, Index, LargeBinary, Select, Text, select
+from sqlmodel import Field, SQLModel, col
 
 from models.base import INSTANT, choice, now, uuid7
+from models.organisations import Membership, Organisation
 
-CODE_SECONDS, ACCESS_SECONDS, REFRESH_SECONDS = 60, 300, 30 * 86_400
-SESSION_SECONDS, LINK_SECONDS = 12 * 3600, 7 * 86_400
-THROTTLE_SECONDS, THROTTLE_TRIES = 300, 5
+CODE_LIFE, ACCESS_LIFE, REFRESH_LIFE = timedelta(seconds=60), timedelta(minutes=5), timedelta(days=30)
+SESSION_LIFE, SESSION_IDLE, LINK_LIFE = timedelta(hours=12), timedelta(minutes=30), timedelta(days=7)
+# Failed sign-ins count for an hour; after these many, each next one waits twice as long as the last.
+FAILURES_COUNT, LONGEST_PAUSE = timedelta(hours=1), timedelta(minutes=5)
+FREE_PER_ACCOUNT, FREE_PER_ADDRESS = 5, 50
 SECRET_PREFIX = "cet_"
 LOOPBACK = re.compile(r"127\.0\.0\.1|::1")
 
 
 def digest(secret: str) -> bytes:
+    """What is stored of a secret that has 256 random bits; never of a password."""
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -66,8 +69,9 @@ class Account(SQLModel, table=True):
     status: AccountStatus = Field(default=AccountStatus.ACTIVE, sa_type=choice(AccountStatus))
     created_at: datetime = made()
 
-    def get_user_id(self) -> str:
-        return str(self.id)
+    @property
+    def active(self) -> bool:
+        return self.status == AccountStatus.ACTIVE
 
 
 class AuthMethod(StrEnum):
@@ -77,8 +81,7 @@ class AuthMethod(StrEnum):
 
 
 class OAuthClient(SQLModel, table=True):
-    """A program that may ask for tokens. `tenant_id` None: usable in any organisation. `account_id`: whom it acts as
-    itself.
+    """A program that may ask for tokens. `tenant_id` None: usable in any organisation. `account_id`: its own account.
 
     The `get_` and `check_` methods are the protocol by which Authlib asks a client about itself.
     """
@@ -109,8 +112,8 @@ class OAuthClient(SQLModel, table=True):
         """None: every request names its redirect URI, compared exactly (RFC 9700 §2.1)."""
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        """The scopes asked for, or None (invalid_scope) when one of them is not this client's."""
-        wanted = scope.split() if scope else self.scopes
+        """The scopes asked for (all, when none were named), or None (invalid_scope) when one is not this client's."""
+        wanted = self.scopes if scope is None else scope.split()
         return None if set(wanted) - set(self.scopes) else " ".join(dict.fromkeys(wanted))
 
     def check_redirect_uri(self, uri: str) -> bool:
@@ -143,9 +146,9 @@ def _same_but_port(uri: str, known: str) -> bool:
 
 
 class OAuthGrant(SQLModel, table=True):
-    """One consent, bound to one organisation: the family of all its tokens (their `sid`).
+    """One consent, bound to one organisation: the family of all its tokens (their `sid`). The door asks it live.
 
-    The door asks it at every call.
+    The `check_` and `get_` methods are Authlib's protocol for a token: ours stand and fall with their grant.
     """
 
     __tablename__ = "oauth_grants"
@@ -161,9 +164,15 @@ class OAuthGrant(SQLModel, table=True):
     revoked_at: datetime | None = instant(optional=True)
     revoked_why: str | None = None
 
-    def revoke(self, why: str) -> None:
+    def revoke(self, why: str, at: datetime) -> None:
         if self.revoked_at is None:
-            self.revoked_at, self.revoked_why = now(), why
+            self.revoked_at, self.revoked_why = at, why
+
+    def check_client(self, client: OAuthClient) -> bool:
+        return self.client_id == client.client_id
+
+    def get_scope(self) -> str:
+        return self.scope
 
 
 class OAuthCode(SQLModel, table=True):
@@ -177,7 +186,7 @@ class OAuthCode(SQLModel, table=True):
     redirect_uri: str
     scope: str
     code_challenge: str
-    code_challenge_method: str = "S256"
+    code_challenge_method: ClassVar[str] = "S256"
     expires_at: datetime = instant()
     used_at: datetime | None = instant(optional=True)
 
@@ -218,19 +227,22 @@ class OAuthKey(SQLModel, table=True):
 
 
 class LoginSession(SQLModel, table=True):
-    """A browser that has signed in, or is about to (no account yet); the cookie holds the secret, we its hash."""
+    """A browser in which somebody signed in; its cookie holds the secret, we the hash."""
 
     __tablename__ = "login_sessions"
 
     hash: bytes = Field(primary_key=True, sa_type=LargeBinary)
-    account_id: UUID | None = Field(default=None, foreign_key="accounts.id", index=True)
-    csrf: str
-    auth_time: datetime | None = instant(optional=True)
+    account_id: UUID = Field(foreign_key="accounts.id", index=True)
+    auth_time: datetime = made()
     expires_at: datetime = instant()
+
+    def extend(self, at: datetime) -> None:
+        """Live on for the idle time, but no longer than a session may from its sign-in."""
+        self.expires_at = min(at + SESSION_IDLE, self.auth_time + SESSION_LIFE)
 
 
 class LoginAttempt(SQLModel, table=True):
-    """A failed sign-in, counted per account and per address."""
+    """A sign-in that failed, or is being judged; counted per account and per address."""
 
     __tablename__ = "login_attempts"
 
@@ -248,3 +260,20 @@ class OneTimeLink(SQLModel, table=True):
     account_id: UUID = Field(foreign_key="accounts.id", index=True)
     expires_at: datetime = instant()
     used_at: datetime | None = instant(optional=True)
+
+    def usable(self, at: datetime) -> bool:
+        return self.used_at is None and at < self.expires_at
+
+
+def pause(failures: int, free: int) -> timedelta:
+    """How long to wait after the last of so many failures: not at all at first, then twice as long each time."""
+    return min(timedelta(seconds=2 ** min(failures - free, 10)), LONGEST_PAUSE) if failures >= free else timedelta(0)
+
+
+def places(account_id: UUID, client: OAuthClient) -> Select[Organisation, list[str]]:
+    """The organisations where this account may use this client, each with the account's roles there."""
+    query = select(Organisation, col(Membership.roles)).join(Membership, col(Membership.tenant_id) == Organisation.id)
+    mine = query.where(col(Membership.account_id) == account_id, col(Organisation.suspended).is_(False))
+    if client.tenant_id is not None:
+        mine = mine.where(col(Organisation.id) == client.tenant_id)
+    return mine.order_by(Organisation.name)

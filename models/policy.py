@@ -6,6 +6,7 @@ roles what a person may do. `own` lists roles that reach only what is their own:
 by the guard of the operation. Four eyes (nobody approves their own) stands with the object's own rules.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -130,3 +131,9 @@ RULES: dict[str, Rule] = {
     "list_events": rule("audit:read", {R.ADMIN, R.AUDITOR}),
     "list_subject_events": rule("audit:read", EVERYONE),
 }
+
+
+def useful_scopes(roles: Iterable[str]) -> frozenset[str]:
+    """The scopes that at least one of these roles could ever use."""
+    held = frozenset(roles)
+    return frozenset(rule.scope for rule in (*RULES.values(), MONEY) if rule.scope and rule.admits(held))

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api.oauth import endpoints, pages
+from api.oauth import consent, endpoints, pages, sign_in
 
 router = APIRouter(include_in_schema=False)
-router.include_router(endpoints.router)
-router.include_router(pages.router)
+for part in (endpoints, consent, sign_in, pages):
+    router.include_router(part.router)

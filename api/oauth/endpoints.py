@@ -1,47 +1,50 @@
 """The machine's side of the authorization server: token, revocation, keys and metadata."""
 
 from collections.abc import Callable
-from typing import Any
 
+from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from api.oauth import server
-from api.oauth.session import auth_session
+from api.oauth.grants import EVERY_METHOD, Revocation
+from api.oauth.parameters import Asked
+from api.oauth.server import Server, with_server
 from models.policy import SCOPES
 
 router = APIRouter()
 
 FORM = "application/x-www-form-urlencoded"
-NO_STORE = {"cache-control": "no-store"}
 
 
 @router.post("/oauth/token")
 async def token(request: Request) -> Response:
     """RFC 6749 §3.2: a code, a refresh token or a client's own credentials become an access token."""
-    return await _answer(request, server.Server.answer_token)
+    return await _answer(request, lambda server, asked: server.create_token_response(asked))
 
 
 @router.post("/oauth/revoke")
 async def revoke(request: Request) -> Response:
     """RFC 7009: end the grant behind a token."""
-    return await _answer(request, server.Server.answer_revocation)
+    return await _answer(
+        request, lambda server, asked: server.create_endpoint_response(Revocation.ENDPOINT_NAME, asked)
+    )
 
 
-async def _answer(request: Request, answer: Callable[[server.Server, server.Request], Response]) -> Response:
+async def _answer(request: Request, respond: Callable[[Server, Asked], Response]) -> Response:
+    try:
+        asked = await _asked(request)
+    except OAuth2Error as error:
+        status, body, headers = error()
+        return JSONResponse(body, status, dict(headers))
+    return await with_server(request.app, lambda server: respond(server, asked))
+
+
+async def _asked(request: Request) -> Asked:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        return JSONResponse({"error": "invalid_request", "error_description": f"Send {FORM}."}, 400, NO_STORE)
+        raise InvalidRequestError(f"Send {FORM}.")
     body = (await request.body()).decode("utf-8", "replace")
-    asked = server.Request("POST", request.app.state.settings.issuer + request.url.path, request.headers, body)
-    answered: Response = await with_server(request, lambda found: answer(found, asked))
-    return answered
-
-
-async def with_server(request: Request, work: Callable[[server.Server], Any]) -> Any:
-    """Run Authlib's synchronous code on the async session, in one transaction that also refusals commit."""
-    state = request.app.state
-    async with auth_session(request.app) as session:
-        return await session.run_sync(lambda sync: work(server.Server(sync, state.settings, state.keys)))
+    # The address is the configured one: the Host header is the caller's to invent.
+    return Asked("POST", request.app.state.settings.issuer + request.url.path, request.headers, body)
 
 
 @router.get("/oauth/jwks")
@@ -50,7 +53,9 @@ async def jwks(request: Request) -> Response:
     return JSONResponse(request.app.state.keys.jwks(), headers={"cache-control": "public, max-age=300"})
 
 
+# The second address is where OpenID clients look first; RFC 8414 §5 lets it tell the same without OpenID Connect.
 @router.get("/.well-known/oauth-authorization-server")
+@router.get("/.well-known/openid-configuration")
 async def authorization_server_metadata(request: Request) -> Response:
     """RFC 8414: what this authorization server does, and where."""
     issuer = request.app.state.settings.issuer
@@ -65,8 +70,8 @@ async def authorization_server_metadata(request: Request) -> Response:
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
-            "token_endpoint_auth_methods_supported": server.EVERY_METHOD,
-            "revocation_endpoint_auth_methods_supported": server.EVERY_METHOD,
+            "token_endpoint_auth_methods_supported": EVERY_METHOD,
+            "revocation_endpoint_auth_methods_supported": EVERY_METHOD,
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
             "service_documentation": f"{issuer}/docs",

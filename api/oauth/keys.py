@@ -1,21 +1,22 @@
 """The keys that sign access tokens: encrypted at rest, the current one signs, all of them verify."""
 
 import base64
+import contextlib
 import os
 import secrets
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from joserfc import jwe
-from joserfc.jwk import ECKey, KeySet, OctKey
+from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlmodel import select
 
 from api.oauth.session import as_authority
 from api.settings import Settings
-from models.errors import Unauthenticated
 from models.oauth import KeyState, OAuthKey
 
 RELOAD_SECONDS = 30
@@ -24,21 +25,27 @@ ENCRYPTION = {"alg": "dir", "enc": "A256GCM"}
 
 
 def key_encryption_key(settings: Settings) -> OctKey:
-    """The key that encrypts the signing keys: from the settings, else a file that only this user can read."""
+    """The key that encrypts the signing keys: from the settings, else from a file that only this user can read.
+
+    Raises ValueError when it is not 32 bytes in base64url.
+    """
     text = settings.key or _kept(settings.data_dir / "key")
-    return OctKey.import_key(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if len(key) != 32:
+        raise ValueError("TRACKER_KEY is not 32 bytes in base64url")
+    return OctKey.import_key(key)
 
 
 def _kept(path: Path) -> str:
-    try:
+    """What the file holds; made at first use, and in one step, since another process may be starting too."""
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with open(descriptor, "w") as file:
-        text = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        file.write(text)
-    return text
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as draft:
+            draft.write(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+            draft.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(draft.name, path)
+    return path.read_text()
 
 
 class Keys:
@@ -48,7 +55,7 @@ class Keys:
         self.sessions, self.wrapping = sessions, wrapping
         self.known: dict[str, ECKey] = {}
         self.signing: ECKey
-        self.loaded_at = 0.0
+        self.asked_at = 0.0
 
     @classmethod
     async def load(cls, sessions: async_sessionmaker[Any], settings: Settings) -> "Keys":
@@ -57,19 +64,18 @@ class Keys:
         await keys._reload()
         return keys
 
-    async def public(self, kid: str) -> KeySet:
-        """The key of that name. An unknown one may be new: the database is asked, at most every 30 s."""
-        if kid not in self.known and time.monotonic() - self.loaded_at > RELOAD_SECONDS:
+    async def public(self, kid: str) -> ECKey:
+        """The key of that name, or KeyError. An unknown one may be new: the database is asked, at most every 30 s."""
+        if kid not in self.known and time.monotonic() - self.asked_at > RELOAD_SECONDS:
             await self._reload()
-        if kid not in self.known:
-            raise Unauthenticated("invalid-token", "The access token was signed by no key of ours: ask for a new one.")
-        return KeySet([self.known[kid]])
+        return self.known[kid]
 
     def jwks(self) -> dict[str, Any]:
         """The published keys (RFC 7517), without their private parts."""
         return {"keys": [{**key.as_dict(private=False), "use": "sig", "alg": "ES256"} for key in self.known.values()]}
 
     async def _reload(self) -> None:
+        self.asked_at = time.monotonic()
         async with as_authority(self.sessions) as session:
             await session.execute(LOCK)
             rows = (await session.execute(select(OAuthKey))).scalars().all()
@@ -78,7 +84,6 @@ class Keys:
                 session.add(rows[0])
         self.known = {row.kid: self._opened(row) for row in rows}
         self.signing = next(self.known[row.kid] for row in rows if row.state == KeyState.CURRENT)
-        self.loaded_at = time.monotonic()
 
     def _made(self) -> OAuthKey:
         key = ECKey.generate_key("P-256", {"alg": "ES256", "use": "sig"}, auto_kid=True)

@@ -1,5 +1,6 @@
 """The authorization server as a client and a browser meet it: pages, codes, tokens, rotation, revocation."""
 
+import asyncio
 import base64
 import hashlib
 import re
@@ -12,13 +13,18 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlmodel import select
 
 from api.oauth.session import auth_session
 from api.provision import add_membership, create_account, create_client, invite
+from models.base import now
+from models.errors import Invalid
+from models.oauth import Account, AccountStatus, OAuthClient
 from tests.conftest import ISSUER, House
 
 PASSWORD = "correct horse battery"
 CALLBACK = f"{ISSUER}/docs/oauth2-redirect"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 @dataclass
@@ -46,7 +52,7 @@ class Browser:
     async def sign_in(self, url: str, password: str = PASSWORD) -> httpx.Response:
         page = await self.http.get(url)
         assert page.status_code == 200, page.text
-        form = {"csrf": hidden(page, "csrf"), "next": url, "email": self.email, "password": password}
+        form = {"csrf": hidden(page, "csrf"), "query": url.partition("?")[2], "email": self.email, "password": password}
         return await self.http.post("/login", data=form)
 
     async def code(self, url: str, decision: str = "allow", organisation: str | None = None) -> dict[str, str]:
@@ -70,8 +76,8 @@ class Browser:
         }
         return await self.http.post("/oauth/token", data={**form, **changes})
 
-    async def refresh(self, token: str) -> httpx.Response:
-        form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": "docs"}
+    async def refresh(self, token: str, **changes: str) -> httpx.Response:
+        form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": "docs", **changes}
         return await self.http.post("/oauth/token", data=form)
 
     async def me(self, token: str) -> httpx.Response:
@@ -151,13 +157,15 @@ async def test_revoking_either_token_ends_both(browser: Browser, hint: str) -> N
 )
 async def test_requests_that_fall_short_go_back_with_an_error(browser: Browser, changes: dict[str, str | None]) -> None:
     answer = await browser.http.get(browser.authorize_url(**changes))
-    told = parse_qs(urlsplit(answer.headers.get("location", "")).query)
-    error = told.get("error", [""])[0] or answer.json()["error"]
-    assert error in ("invalid_request", "invalid_scope")
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith(CALLBACK)
+    told = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert told["error"] == ["invalid_scope" if "scope" in changes else "invalid_request"]
+    assert (told["state"], told["iss"]) == (["s-1"], [ISSUER])
 
 
 @pytest.mark.parametrize(
-    "target", ["https://evil.example/", f"{CALLBACK}/x", f"{CALLBACK}?x=1", "javascript:alert(1)", None]
+    "target", ["https://evil.example/", f"{CALLBACK}/x", f"{CALLBACK}?x=1", "javascript:alert(1)", 'a"ü', None]
 )
 async def test_nobody_is_sent_where_the_client_is_not(browser: Browser, target: str | None) -> None:
     answer = await browser.http.get(browser.authorize_url(redirect_uri=target))
@@ -167,7 +175,11 @@ async def test_nobody_is_sent_where_the_client_is_not(browser: Browser, target: 
 
 async def test_a_repeated_parameter_is_refused(browser: Browser) -> None:
     answer = await browser.http.get(browser.authorize_url() + "&client_id=docs")
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert answer.status_code == 400
+    assert "client_id is given more than once" in answer.text
+    content = "grant_type=client_credentials&grant_type=refresh_token"
+    told = await browser.http.post("/oauth/token", content=content, headers=FORM)
+    assert (told.status_code, told.json()["error"]) == (400, "invalid_request")
 
 
 async def test_denying_tells_the_client(browser: Browser) -> None:
@@ -183,14 +195,19 @@ async def test_an_organisation_that_is_not_mine_gives_nothing(browser: Browser, 
 async def test_forms_from_elsewhere_are_refused(browser: Browser) -> None:
     url = browser.authorize_url()
     page = await browser.http.get(url)
-    form = {"csrf": hidden(page, "csrf"), "next": url, "email": browser.email, "password": PASSWORD}
+    form = {"csrf": hidden(page, "csrf"), "query": urlsplit(url).query, "email": browser.email, "password": PASSWORD}
     for data, headers in (
         ({**form, "csrf": "x"}, {}),
         (form, {"origin": "https://evil.example"}),
         (form, {"sec-fetch-site": "cross-site"}),
-        ({**form, "next": "https://evil.example/"}, {}),
+        (form, {"sec-fetch-site": "same-site"}),
     ):
         assert (await browser.http.post("/login", data=data, headers=headers)).status_code == 403
+        assert (await browser.http.post("/oauth/sign-out", data=data, headers=headers)).status_code == 403
+    assert (await browser.http.post("/login", data=form)).status_code == 303
+    for changes in ({"csrf": "x"}, {"csrf": form["csrf"]}):
+        decision = {"organisation": "any", "decision": "allow", **changes}
+        assert (await browser.http.post(url, data=decision)).status_code == 403, "the token of the session before"
 
 
 async def test_signing_in_takes_a_new_session_and_a_strict_page(browser: Browser) -> None:
@@ -200,7 +217,13 @@ async def test_signing_in_takes_a_new_session_and_a_strict_page(browser: Browser
     before = browser.http.cookies["sid"]
     assert (await browser.sign_in(url)).status_code == 303
     assert browser.http.cookies["sid"] != before
-    assert f"form-action 'self' {ISSUER}" in (await browser.http.get(url)).headers["content-security-policy"]
+    consent = await browser.http.get(url)
+    assert f"form-action 'self' {ISSUER}" in consent.headers["content-security-policy"]
+    left = await browser.http.post(
+        "/oauth/sign-out", data={"csrf": hidden(consent, "csrf"), "query": urlsplit(url).query}
+    )
+    assert (left.status_code, left.headers["location"]) == (303, url)
+    assert 'name="password"' in (await browser.http.get(url)).text
 
 
 async def test_guessing_has_to_wait(browser: Browser) -> None:
@@ -208,17 +231,32 @@ async def test_guessing_has_to_wait(browser: Browser) -> None:
     for _ in range(5):
         assert (await browser.sign_in(url, "wrong password")).status_code == 401
     late = await browser.sign_in(url)
-    assert (late.status_code, late.headers["retry-after"]) == (429, "300")
+    assert (late.status_code, late.headers["retry-after"]) == (429, "1")
+
+
+async def test_guesses_made_at_once_are_counted_too(browser: Browser) -> None:
+    url = browser.authorize_url()
+    form = {
+        "csrf": hidden(await browser.http.get(url), "csrf"),
+        "query": "",
+        "email": browser.email,
+        "password": "wrong",
+    }
+    tries = await asyncio.gather(*(browser.http.post("/login", data=form) for _ in range(12)))
+    assert sorted(t.status_code for t in tries) == [401] * 5 + [429] * 7
 
 
 async def test_a_one_time_link_sets_a_password_once(app: FastAPI, browser: Browser) -> None:
     email = f"{uuid.uuid4().hex}@example.org"
     async with auth_session(app) as session:
         account_id = await create_account(session, email=email, name="New", password=None)
-        link = urlsplit(await invite(session, app.state.settings, account_id)).path
+        link = (await invite(session, app.state.settings, account_id)).removeprefix(ISSUER)
+    assert 'name="password"' in (await browser.http.get(link)).text
     assert (await browser.http.post(link, data={"password": "short"})).status_code == 422
     assert (await browser.http.post(link, data={"password": PASSWORD})).status_code == 200
     assert (await browser.http.post(link, data={"password": "another password"})).status_code == 404
+    for used in (link, "/oauth/welcome", "/oauth/welcome?link=x"):
+        assert (await browser.http.get(used)).status_code == 404
     assert (await Browser(browser.http, email).sign_in(browser.authorize_url())).status_code == 303
 
 
@@ -240,6 +278,121 @@ async def test_a_client_acts_as_itself(app: FastAPI, house: House, browser: Brow
     assert (await browser.http.get("/v1/experts", headers=headers)).status_code == 401
 
 
+async def test_scopes_that_no_role_could_use_are_not_granted(browser: Browser) -> None:
+    answer = await browser.code(browser.authorize_url(scope="admin webhooks:manage"))
+    assert (answer["error"], answer["state"], answer["iss"]) == ("invalid_scope", "s-1", ISSUER)
+    answer = await browser.code(browser.authorize_url(scope=None))
+    granted = set((await browser.exchange(answer["code"])).json()["scope"].split())
+    assert "experts:write" in granted
+    assert "admin" not in granted
+
+
+async def test_a_refresh_narrows_and_never_widens(browser: Browser) -> None:
+    first = (await browser.exchange((await browser.code(browser.authorize_url()))["code"])).json()
+    wide = await browser.refresh(first["refresh_token"], scope="admin")
+    assert (wide.status_code, wide.json()["error"]) == (400, "invalid_scope")
+    narrow = await browser.refresh(first["refresh_token"], scope="organisations:read")
+    assert narrow.json()["scope"] == "organisations:read"
+    assert (await browser.refresh(narrow.json()["refresh_token"])).json()["scope"] == first["scope"]
+
+
+async def test_the_organisation_is_chosen_and_a_clients_own_is_the_only_one(
+    app: FastAPI, browser: Browser, house: House, other_house: House
+) -> None:
+    async with auth_session(app) as session:
+        account_id = await session.scalar(select(Account.id).where(Account.email == browser.email))
+        await add_membership(session, other_house.id, account_id, ["procurement"])
+        session.add(
+            OAuthClient(
+                client_id=f"bound-{house.slug}",
+                name="Bound",
+                grant_types=["authorization_code"],
+                redirect_uris=[CALLBACK],
+                scopes=["organisations:read"],
+                tenant_id=house.id,
+            )
+        )
+    url = browser.authorize_url(organisation=other_house.slug)
+    await browser.sign_in(url)
+    assert f'value="{other_house.slug}" selected' in (await browser.http.get(url)).text
+    answer = await browser.code(url, organisation=other_house.slug)
+    token = (await browser.exchange(answer["code"])).json()["access_token"]
+    assert (await browser.me(token)).json()["organisation"] == other_house.slug
+    bound = browser.authorize_url(client_id=f"bound-{house.slug}", scope=None)
+    assert other_house.slug not in (await browser.http.get(bound)).text
+    assert (await browser.code(bound, organisation=other_house.slug))["error"] == "access_denied"
+
+
+async def test_another_client_neither_uses_nor_ends_what_is_not_its_own(app: FastAPI, browser: Browser) -> None:
+    async with auth_session(app) as session:
+        client_id = f"stranger-{uuid.uuid4().hex}"
+        session.add(
+            OAuthClient(client_id=client_id, name="Stranger", grant_types=["authorization_code", "refresh_token"])
+        )
+    code = (await browser.code(browser.authorize_url()))["code"]
+    assert (await browser.exchange(code, client_id=client_id)).status_code == 400
+    token = (await browser.exchange(code)).json()
+    for form in (
+        {"grant_type": "refresh_token", "refresh_token": token["refresh_token"]},
+        {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": browser.verifier},
+    ):
+        assert (await browser.http.post("/oauth/token", data={**form, "client_id": client_id})).status_code == 400
+    stolen = {"token": token["access_token"], "client_id": client_id}
+    assert (await browser.http.post("/oauth/revoke", data=stolen)).status_code == 400
+    assert (await browser.me(token["access_token"])).status_code == 200
+
+
+async def test_a_disabled_account_and_a_disabled_client_end_at_once(
+    app: FastAPI, browser: Browser, house: House
+) -> None:
+    url = browser.authorize_url()
+    token = (await browser.exchange((await browser.code(url))["code"])).json()
+    async with auth_session(app) as session:
+        account = (await session.execute(select(Account).where(Account.email == browser.email))).scalar_one()
+        account.status = AccountStatus.DISABLED
+        client_id, secret = await create_client(session, house.id, "Old", ["dashboard"], ["experts:read"])
+        (await session.get_one(OAuthClient, client_id)).disabled_at = now()
+    assert (await browser.me(token["access_token"])).status_code == 401
+    assert (await browser.refresh(token["refresh_token"])).status_code == 400
+    assert 'name="password"' in (await browser.http.get(url)).text, "the browser's session is over too"
+    assert (await browser.sign_in(url)).status_code == 401
+    form = {"grant_type": "client_credentials"}
+    assert (await browser.http.post("/oauth/token", data=form, auth=(client_id, secret))).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, *({"authorization": f"Basic {pair}"} for pair in ("", "%%%", "_w==", "/w==", "Og==", "AA==", "AGE6YQ=="))],
+)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe=\xff",
+        b"grant_type=%00&client_id=%00&client_secret=%00",
+        b"grant_type=client_credentials",
+        b"grant_type=authorization_code&client_id=docs&code=%22%C3%BC",
+        b"grant_type=refresh_token&client_id=docs&refresh_token=" + b"x" * 10_000,
+        b"token=" + b"W1tb" * 9000 + b".e30.e30&client_id=docs",
+        b"token=" + b"W1tb" * 2000 + b".e30.e30&client_id=docs",
+        b"token=.&client_id=docs",
+        b"a&" * 5000,
+    ],
+)
+async def test_nothing_that_is_sent_breaks_the_endpoints(
+    browser: Browser, headers: dict[str, str], content: bytes
+) -> None:
+    for path in ("/oauth/token", "/oauth/revoke"):
+        answer = await browser.http.post(path, content=content, headers={**FORM, **headers})
+        assert answer.status_code in (200, 400, 401)
+        assert answer.headers["cache-control"] == "no-store"
+    assert (await browser.http.post("/oauth/token", json={})).status_code == 400
+    query = content.decode("latin-1")[:5000]
+    for path in ("/authorize?", "/oauth/welcome?link="):
+        assert (await browser.http.get(path + query)).status_code in (400, 404, 422)
+    assert (await browser.http.post("/login", content=content, headers=FORM)).status_code == 403
+
+
 async def test_an_unknown_client_and_a_wrong_secret_look_alike(app: FastAPI, house: House, browser: Browser) -> None:
     async with auth_session(app) as session:
         client_id, secret = await create_client(session, house.id, "Board", ["dashboard"], ["experts:read"])
@@ -253,8 +406,6 @@ async def test_an_unknown_client_and_a_wrong_secret_look_alike(app: FastAPI, hou
 
 
 async def test_a_dashboard_never_holds_a_scope_to_write(app: FastAPI, house: House) -> None:
-    from models.errors import Invalid
-
     with pytest.raises(Invalid, match="read only"):
         async with auth_session(app) as session:
             await create_client(session, house.id, "Board", ["dashboard"], ["experts:write"])
@@ -268,5 +419,9 @@ async def test_the_metadata_is_true(browser: Browser) -> None:
     keys = (await browser.http.get(told["jwks_uri"])).json()["keys"]
     assert keys
     assert all({"kid", "x", "y"} <= key.keys() and "d" not in key for key in keys)
+    assert (await browser.http.get("/.well-known/openid-configuration")).json() == told
+    assert "id_token_signing_alg_values_supported" not in told, "there are no ID tokens yet"
+    elsewhere = await browser.http.get("/.well-known/oauth-authorization-server", headers={"host": "evil.example"})
+    assert elsewhere.json() == told
     resource = (await browser.http.get("/.well-known/oauth-protected-resource/v1")).json()
     assert resource["authorization_servers"] == [ISSUER]
