@@ -28,5 +28,5 @@ def test_every_command_of_the_readme_exists() -> None:
 
     from api.cli import app as tracker
 
-    for name in "demo serve worker migrate openapi init token create-client".split():
+    for name in ("demo", "serve", "worker", "migrate", "openapi", "init", "token", "create-client"):
         assert CliRunner().invoke(tracker, [name, "--help"]).exit_code == 0

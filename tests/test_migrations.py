@@ -40,8 +40,8 @@ def test_there_is_one_head_and_the_file_says_which() -> None:
 def test_up_down_up(scratch: str) -> None:
     migrate(scratch)
     finish(asyncio.to_thread(command.downgrade, alembic_config(scratch), "base"))
-    left = finish(_fetch(scratch, "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"))
-    assert left == ["alembic_version"]
+    tables = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
+    assert finish(_fetch(scratch, tables)) == ["alembic_version"]
     migrate(scratch)
 
 
@@ -75,7 +75,8 @@ async def _differences(url: str) -> list[Any]:
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
 
     def compare(connection: Connection) -> list[Any]:
-        return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), SQLModel.metadata))
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, SQLModel.metadata))
 
     try:
         async with engine.connect() as connection:
