@@ -123,17 +123,10 @@ async def create_client(
 
 async def ensure_docs_client(session: AsyncSession, settings: Settings) -> None:
     """The public client that the documentation page signs in with, kept as this server's address has it."""
-    session.add(
-        await session.merge(
-            OAuthClient(
-                client_id=DOCS,
-                name="API documentation",
-                grant_types=CODE_FLOW,
-                scopes=list(SCOPES),
-                redirect_uris=[f"{settings.issuer}/docs/oauth2-redirect"],
-            )
-        )
-    )
+    client = await session.get(OAuthClient, DOCS) or OAuthClient(client_id=DOCS, name="API documentation")
+    client.grant_types, client.scopes = CODE_FLOW, list(SCOPES)
+    client.redirect_uris = [f"{settings.issuer}/docs/oauth2-redirect"]
+    session.add(client)
 
 
 async def issue_token(

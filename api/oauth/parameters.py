@@ -30,21 +30,16 @@ PLAIN = re.compile(r"[ !#-\[\]-~]+")
 MOST = 100
 
 
-def fields(text: str) -> list[tuple[str, str]]:
-    """The pairs of a query or a form. Raises InvalidRequestError for more than anybody needs."""
-    try:
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST)
-    except ValueError:
-        raise InvalidRequestError("There are too many parameters.") from None
-
-
 class Parameters(OAuth2Payload):  # type: ignore[misc]
-    """The known parameters; one without a value counts as left out. Raises InvalidRequestError for one given twice."""
+    """The known parameters of a query or a form; one without a value counts as left out.
+
+    Raises InvalidRequestError for one given twice, for characters it cannot have, and for more than anybody needs.
+    """
 
     def __init__(self, text: str) -> None:
         self._data: dict[str, str] = {}
-        for name, value in fields(text):
-            if name not in KNOWN or not value:
+        for name, value in _pairs(text):
+            if name not in KNOWN:
                 continue
             if name in self._data:
                 raise InvalidRequestError(f"The parameter {name} is given more than once.")
@@ -60,6 +55,13 @@ class Parameters(OAuth2Payload):  # type: ignore[misc]
     @property
     def datalist(self) -> defaultdict[str, list[str]]:
         return defaultdict(list, {name: [value] for name, value in self._data.items()})
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, max_num_fields=MOST)
+    except ValueError:
+        raise InvalidRequestError("There are too many parameters.") from None
 
 
 class Asked(OAuth2Request):  # type: ignore[misc]

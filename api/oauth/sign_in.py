@@ -1,12 +1,11 @@
 """Signing in and out, and choosing a password by a one-time link."""
 
-from datetime import datetime
 from ipaddress import ip_network
 from math import ceil
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from sqlalchemy import func, text
+from sqlalchemy import func, or_, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 from starlette.responses import RedirectResponse, Response
@@ -50,38 +49,40 @@ async def sign_in(request: Request) -> Response:
     if not visit.sent(request, form):
         return start_again()
     query, email = form.get("query", ""), form.get("email", "").strip().lower()[:MAX_EMAIL]
-    attempt = {f"account {email}": FREE_PER_ACCOUNT, f"address {_network(request)}": FREE_PER_ADDRESS}
+    account_try = LoginAttempt(key=f"account {email}")
+    address_try = LoginAttempt(key=f"address {_network(request)}")
     async with auth_session(request.app) as session:
-        if seconds := await _must_wait(session, attempt, now()):
+        if seconds := await _must_wait(session, (account_try, FREE_PER_ACCOUNT), (address_try, FREE_PER_ADDRESS)):
             return _too_many(seconds)
         account = await session.scalar(select(Account).where(Account.email == email))
     right = await matches(form.get("password", ""), account.password_hash if account else None)
     if account is None or not right or not account.active:
         return sign_in_page(request, visit, query, 401, email=email, problem="E-mail or password is not right.")
     async with auth_session(request.app) as session:
-        for failed in await session.scalars(select(LoginAttempt).where(LoginAttempt.key == f"account {email}")):
-            await session.delete(failed)
+        forgiven = or_(col(LoginAttempt.key) == account_try.key, col(LoginAttempt.id) == address_try.id)
+        for attempt in await session.scalars(select(LoginAttempt).where(forgiven)):
+            await session.delete(attempt)
     answer = RedirectResponse(f"/authorize?{query}", 303)
     await begin_session(request.app, answer, account)
     return answer
 
 
-async def _must_wait(session: AsyncSession, attempt: dict[str, int], at: datetime) -> int:
-    """The seconds until this attempt may be made; 0 when it may now, and then it counts as failed until it succeeds.
+async def _must_wait(session: AsyncSession, *attempts: tuple[LoginAttempt, int]) -> int:
+    """The seconds until these attempts may be made; 0 when they may now: then they count as failed until one succeeds.
 
-    Attempts of one account are judged in turn: a hundred at once would otherwise all find the first one free.
+    Attempts with one key are judged in turn: a hundred at once would otherwise all find the first one free.
     """
     wait = 0
-    for key in sorted(attempt):
-        await session.execute(IN_TURN, {"key": key})
+    for attempt, free in attempts:
+        await session.execute(IN_TURN, {"key": attempt.key})
         recent = select(func.count(), func.max(LoginAttempt.at)).where(
-            col(LoginAttempt.key) == key, col(LoginAttempt.at) > at - FAILURES_COUNT
+            col(LoginAttempt.key) == attempt.key, col(LoginAttempt.at) > attempt.at - FAILURES_COUNT
         )
         failures, last = (await session.execute(recent)).one()
-        if last is not None and (due := pause(failures, attempt[key])):
-            wait = max(wait, ceil((last + due - at).total_seconds()))
+        if last is not None and (due := pause(failures, free)):
+            wait = max(wait, ceil((last + due - attempt.at).total_seconds()))
     if wait == 0:
-        session.add_all([LoginAttempt(key=key, at=at) for key in attempt])
+        session.add_all([attempt for attempt, _ in attempts])
     return wait
 
 
@@ -94,7 +95,10 @@ def _too_many(seconds: int) -> Response:
 def _network(request: Request) -> str:
     """Whose address it is: an IPv6 caller owns a whole /64."""
     host = request.client.host if request.client else ""
-    return str(ip_network(f"{host}/64", strict=False)) if ":" in host else host
+    try:
+        return str(ip_network(f"{host}/64" if ":" in host else host, strict=False))
+    except ValueError:
+        return "unknown"
 
 
 @router.post("/oauth/sign-out")
