@@ -85,9 +85,13 @@ def _by_receiver(milestone: "Milestone", facts: MilestoneFacts) -> Iterator[Unme
         yield Unmet("by-a-receiver", "one of the milestone's receivers", "someone else", [milestone.ref])
 
 
-def _confirmed(milestone: "Milestone", facts: MilestoneFacts) -> Iterator[Unmet]:
+def _four_eyes(milestone: "Milestone", facts: MilestoneFacts) -> Iterator[Unmet]:
     if facts.account_id == milestone.submitted_by:
         yield Unmet("four-eyes", "someone other than who submitted it", "who submitted it")
+
+
+def _confirmed(milestone: "Milestone", facts: MilestoneFacts) -> Iterator[Unmet]:
+    yield from _four_eyes(milestone, facts)
     if facts.unconfirmed:
         refs = [f"/people/{person_id}" for person_id in facts.unconfirmed]
         yield Unmet("confirmed-by-receivers", len(facts.receivers), len(facts.receivers) - len(facts.unconfirmed), refs)
@@ -102,8 +106,8 @@ MILESTONE = Lifecycle(
         "confirm": ({S.SUBMITTED}, None, _by_receiver),
         "submit": ({S.IN_PROGRESS}, S.SUBMITTED, _ready_to_submit),
         "accept": ({S.SUBMITTED}, S.ACCEPTED, _confirmed),
-        "return": ({S.SUBMITTED}, S.RETURNED),
-        "waive": (OPEN, S.WAIVED),
+        "return": ({S.SUBMITTED}, S.RETURNED, _four_eyes),
+        "waive": (OPEN, S.WAIVED, _four_eyes),
     },
 )
 
