@@ -13,11 +13,10 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Index, LargeBinary, Select, Text, select
-from sqlmodel import Field, SQLModel, col
+from sqlalchemy import ARRAY, Index, LargeBinary, Text
+from sqlmodel import Field, SQLModel
 
 from models.base import INSTANT, choice, now, uuid7
-from models.organisations import Membership, Organisation
 
 CODE_LIFE, ACCESS_LIFE, REFRESH_LIFE = timedelta(seconds=60), timedelta(minutes=5), timedelta(days=30)
 SESSION_LIFE, SESSION_IDLE, LINK_LIFE = timedelta(hours=12), timedelta(minutes=30), timedelta(days=7)
@@ -268,12 +267,3 @@ class OneTimeLink(SQLModel, table=True):
 def pause(failures: int, free: int) -> timedelta:
     """How long to wait after the last of so many failures: not at all at first, then twice as long each time."""
     return min(timedelta(seconds=2 ** min(failures - free, 10)), LONGEST_PAUSE) if failures >= free else timedelta(0)
-
-
-def places(account_id: UUID, client: OAuthClient) -> Select[Organisation, list[str]]:
-    """The organisations where this account may use this client, each with the account's roles there."""
-    query = select(Organisation, col(Membership.roles)).join(Membership, col(Membership.tenant_id) == Organisation.id)
-    mine = query.where(col(Membership.account_id) == account_id, col(Organisation.suspended).is_(False))
-    if client.tenant_id is not None:
-        mine = mine.where(col(Organisation.id) == client.tenant_id)
-    return mine.order_by(Organisation.name)

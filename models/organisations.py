@@ -237,3 +237,12 @@ def min_claims() -> Select[int]:
 
 def min_clients() -> Select[int]:
     return sa_select(col(Policy.vetting_min_clients))
+
+
+def organisations_of(account_id: UUID, only: UUID | None) -> Select[Organisation, list[str]]:
+    """Where this account may act, each with its roles there: asked before any tenant is open, to sign in."""
+    query = sa_select(Organisation, col(Membership.roles)).join(
+        Membership, col(Membership.tenant_id) == Organisation.id
+    )
+    mine = query.where(col(Membership.account_id) == account_id, col(Organisation.suspended).is_(False))
+    return (mine if only is None else mine.where(col(Organisation.id) == only)).order_by(Organisation.name)

@@ -10,8 +10,8 @@ from api.oauth.pages import message, page
 from api.oauth.parameters import Asked
 from api.oauth.server import Server, with_server
 from api.oauth.sign_in import sign_in_page
-from models.oauth import OAuthGrant, places
-from models.organisations import Organisation
+from models.oauth import OAuthGrant
+from models.organisations import Organisation, organisations_of
 from models.policy import SCOPES, useful_scopes
 
 router = APIRouter()
@@ -68,7 +68,7 @@ def _answer(server: Server, asked: Asked, who: SignedIn, form: dict[str, str]) -
 
 
 def _choices(server: Server, asked: Asked, who: SignedIn) -> Choices:
-    found = server.session.execute(places(who.account.id, asked.client)).all()
+    found = server.session.execute(organisations_of(who.account.id, asked.client.tenant_id)).all()
     return {organisation.slug: (organisation, roles) for organisation, roles in found}
 
 
