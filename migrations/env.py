@@ -11,7 +11,6 @@ from sqlmodel import SQLModel
 
 import models  # noqa: F401  (fills the metadata)
 
-
 LIMITS = ("set lock_timeout = '4s'", "set statement_timeout = '10min'")
 
 
