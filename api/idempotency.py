@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
+from models.base import now
 from models.errors import Conflict, Invalid
 from models.idempotency import IdempotentCall
 from models.tenancy import Actor
@@ -75,6 +76,6 @@ class Once:
                 status=answer.status_code,
                 headers={name: answer.headers[name] for name in ("etag", "location") if name in answer.headers},
                 body=bytes(answer.body).decode(),
-                at=self.actor.now,
+                at=now(),
             )
         )

@@ -16,6 +16,8 @@ SWEEPS = {
     "idempotent_calls": "delete from idempotent_calls where at < now() - interval '48 hours'",
     "oauth_codes": "delete from oauth_codes where expires_at < now() - interval '1 day'",
     "oauth_refresh_tokens": "delete from oauth_refresh_tokens where expires_at < now() - interval '1 day'",
+    # The short grants of clients that act as themselves: one a token. A person's grant has no end of its own.
+    "oauth_grants": "delete from oauth_grants where expires_at < now() - interval '1 day'",
     "login_sessions": "delete from login_sessions where expires_at < now()",
     "login_attempts": "delete from login_attempts where at < now() - interval '1 day'",
     "one_time_links": "delete from one_time_links where expires_at < now() - interval '30 days'",
