@@ -10,7 +10,6 @@ import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Index, LargeBinary, Text
@@ -24,7 +23,9 @@ SESSION_LIFE, SESSION_IDLE, LINK_LIFE = timedelta(hours=12), timedelta(minutes=3
 FAILURES_COUNT, LONGEST_PAUSE = timedelta(hours=1), timedelta(minutes=5)
 FREE_PER_ACCOUNT, FREE_PER_ADDRESS = 5, 50
 SECRET_PREFIX = "cet_"
-LOOPBACK = re.compile(r"127\.0\.0\.1|::1")
+LAST_USED_GRAIN = timedelta(minutes=1)
+# The whole address, or a "port" could hold anything: the rest of a page's content security policy, for one.
+LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?((?:/[^#]*)?)")
 
 
 def digest(secret: str) -> bytes:
@@ -104,6 +105,11 @@ class OAuthClient(SQLModel, table=True):
     def usable(self, at: datetime) -> bool:
         return self.disabled_at is None and (self.expires_at is None or at < self.expires_at)
 
+    def note_use(self, at: datetime) -> None:
+        """Remember, to the minute, when it was last used: written each time, the row would make its users queue."""
+        if self.last_used_at is None or at - self.last_used_at >= LAST_USED_GRAIN:
+            self.last_used_at = at
+
     def get_client_id(self) -> str:
         return self.client_id
 
@@ -135,13 +141,8 @@ class OAuthClient(SQLModel, table=True):
 
 
 def _same_but_port(uri: str, known: str) -> bool:
-    try:
-        given, registered = urlsplit(uri), urlsplit(known)
-        loopback = LOOPBACK.fullmatch(registered.hostname or "") and registered.scheme == "http"
-        unported = (given.scheme, given.hostname, given.path, given.query, given.fragment, given.username)
-        return bool(loopback) and unported == ("http", registered.hostname, registered.path, registered.query, "", None)
-    except ValueError:
-        return False
+    given, registered = LOOPBACK.fullmatch(uri), LOOPBACK.fullmatch(known)
+    return given is not None and registered is not None and given.groups() == registered.groups()
 
 
 class OAuthGrant(SQLModel, table=True):

@@ -98,9 +98,11 @@ async def form_of(request: Request) -> dict[str, str]:
     """The fields of a form; none, where no form of ours could have sent it."""
     text = (await request.body()).decode("utf-8", "replace")
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)) if "%00" not in text else {}
+        fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError:
         return {}
+    # PostgreSQL stores no NUL.
+    return {} if any("\0" in value for value in fields.values()) else fields
 
 
 def start_again() -> Response:

@@ -27,9 +27,10 @@ def message(title: str, status: int, text: str) -> Response:
 
 
 def _source(uri: str) -> str:
-    """The origin of a web address, the scheme of a native application's."""
+    """The origin of a web address; the scheme alone of a native application, and of a host that no policy can name."""
     parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    nameable = parts.netloc and "[" not in parts.netloc  # CSP knows no IPv6 address
+    return f"{parts.scheme}://{parts.netloc}" if nameable else f"{parts.scheme}:"
 
 
 @router.get("/oauth/page.css")

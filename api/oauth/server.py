@@ -65,7 +65,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             client: OAuthClient = super().authenticate_client(request, methods, endpoint)
         except (InvalidClientError, ValueError):  # ValueError: Authlib on credentials that are not base64 or not UTF-8
             raise InvalidClientError(status_code=401, description="Client authentication failed.") from None
-        client.last_used_at = now()
+        client.note_use(now())
         return client
 
     def save_token(self, token: dict[str, Any], request: Asked) -> None:

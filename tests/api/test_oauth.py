@@ -174,7 +174,16 @@ async def test_requests_that_fall_short_go_back_with_an_error(browser: Browser, 
 
 
 @pytest.mark.parametrize(
-    "target", ["https://evil.example/", f"{CALLBACK}/x", f"{CALLBACK}?x=1", "javascript:alert(1)", 'a"ü', None]
+    "target",
+    [
+        "https://evil.example/",
+        f"{CALLBACK}/x",
+        f"{CALLBACK}?x=1",
+        CALLBACK.replace("8000", "80; script-src 'unsafe-inline'"),
+        "javascript:alert(1)",
+        'a"ü',
+        None,
+    ],
 )
 async def test_nobody_is_sent_where_the_client_is_not(browser: Browser, target: str | None) -> None:
     answer = await browser.http.get(browser.authorize_url(redirect_uri=target))
@@ -217,6 +226,14 @@ async def test_forms_from_elsewhere_are_refused(browser: Browser) -> None:
     for changes in ({"csrf": "x"}, {"csrf": form["csrf"]}):
         decision = {"organisation": "any", "decision": "allow", **changes}
         assert (await browser.http.post(url, data=decision)).status_code == 403, "the token of the session before"
+
+
+@pytest.mark.parametrize("odd", [b"a\x00", b"a%00", b"\xed\xa0\x80", b"%ED%A0%80", b"%FF", b"%", b"a&" * 30])
+async def test_a_form_of_any_bytes_is_answered(browser: Browser, odd: bytes) -> None:
+    csrf = hidden(await browser.http.get(browser.authorize_url()), "csrf").encode()
+    content = b"csrf=" + csrf + b"&query=" + odd + b"&email=" + odd + b"&password=" + odd
+    answer = await browser.http.post("/login", content=content, headers=FORM)
+    assert answer.status_code in (401, 403)
 
 
 async def test_signing_in_takes_a_new_session_and_a_strict_page(browser: Browser) -> None:

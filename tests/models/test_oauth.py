@@ -7,6 +7,7 @@ import pytest
 
 from models.oauth import (
     FREE_PER_ACCOUNT,
+    LAST_USED_GRAIN,
     LONGEST_PAUSE,
     SESSION_IDLE,
     SESSION_LIFE,
@@ -44,6 +45,10 @@ def client(**values: object) -> OAuthClient:
         ("http://127.0.0.1/cb", "https://127.0.0.1:51004/cb", False),
         ("http://127.0.0.1/cb", "http://[broken/cb", False),
         ("http://localhost/cb", "http://localhost:51004/cb", False),
+        ("http://127.0.0.1:8000/cb", "http://127.0.0.1:51004/cb", True),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:x/cb", False),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:/cb", False),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:80; script-src 'unsafe-inline'/cb", False),
     ],
 )
 def test_a_redirect_is_compared_exactly_but_for_the_port_of_loopback(registered: str, given: str, fits: bool) -> None:
@@ -68,6 +73,15 @@ def test_a_client_ends() -> None:
     assert not client(disabled_at=AT).usable(AT)
     assert client(expires_at=AT + SECOND).usable(AT)
     assert not client(expires_at=AT).usable(AT)
+
+
+def test_the_use_of_a_client_is_noted_to_the_minute() -> None:
+    board = client()
+    for at in (AT, AT + SECOND):
+        board.note_use(at)
+        assert board.last_used_at == AT
+    board.note_use(AT + LAST_USED_GRAIN)
+    assert board.last_used_at == AT + LAST_USED_GRAIN
 
 
 def test_a_public_client_has_no_secret_that_fits() -> None:
