@@ -10,7 +10,26 @@ from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from starlette.responses import Response
 
-from api import documents, events, experts, health, logs, me, oauth, openapi, organisations, problems
+from api import (
+    assignments,
+    confidentiality,
+    contracts,
+    documents,
+    engagements,
+    events,
+    experts,
+    health,
+    knowledge_transfer,
+    logs,
+    me,
+    oauth,
+    onboarding,
+    openapi,
+    organisations,
+    problems,
+    programmes,
+    reports,
+)
 from api.auth import Remembered
 from api.database import engine, refuse_powerful_role
 from api.headers import EveryAnswer
@@ -24,7 +43,15 @@ from models.policy import RULES
 AREAS = (
     me,
     organisations,
+    programmes,
     experts,
+    engagements,
+    onboarding,
+    assignments,
+    contracts,
+    confidentiality,
+    *knowledge_transfer.PARTS,
+    reports,
     events,
 )
 

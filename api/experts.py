@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
-from api.schema import Filter, In, Out, Page, Patch, Transitions, unset
+from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
 from models.errors import Conflict, Forbidden, Missing, Stale
 from models.experts import (
@@ -38,7 +38,7 @@ from models.experts import (
     vetting_checks,
 )
 from models.organisations import min_claims, min_clients
-from models.types import Country, Instant, Text, Title
+from models.types import Country, Instant, Title
 
 router = APIRouter(tags=["experts"])
 
@@ -73,10 +73,6 @@ class ExpertFilter(Filter):
     country: list[Country] | None = None
     skill: list[Title] | None = None
     sort: Literal["created_at", "-created_at", "name", "-name"] = "-created_at"
-
-
-class Reason(In):
-    reason: Text
 
 
 class ExpertiseClaimIn(ExpertiseClaimFields, In): ...

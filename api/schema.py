@@ -11,7 +11,7 @@ from sqlmodel import SQLModel
 from sqlmodel._compat import SQLModelConfig
 
 from models.errors import Invalid
-from models.types import Instant, Money
+from models.types import Instant, Money, Text
 
 T = TypeVar("T")
 
@@ -44,6 +44,12 @@ class In(SQLModel):
             else:
                 values[name] = value
         return values
+
+
+class Reason(In):
+    """Why; whoever it concerns will read it."""
+
+    reason: Text
 
 
 class Patch(In):

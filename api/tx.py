@@ -62,7 +62,7 @@ class Tx:
         Editing blindly loses someone's update, so PATCH, PUT and DELETE must say what they saw; an action is safe
         without, because its lifecycle refuses the second caller.
         """
-        row = _found(await self.session.get(model, (self.actor.tenant_id, id), with_for_update=True), model, id)
+        row = await self.hold(model, id)
         seen = self.request.headers.get("if-match")
         if seen is None and self.request.method != "POST":
             raise Unconditional("if-match-required", "Send the ETag you last saw as If-Match.")
@@ -70,6 +70,12 @@ class Tx:
             name = row.singular().replace("_", " ")
             raise Stale("stale", f"The {name} is at {etag(row)} now: read it again, then repeat your change.")
         return row
+
+    async def hold(self, model: type[R], id: UUID) -> R:
+        """Lock a row that a rule rests on, so that what was found stays true until the commit; the caller need not
+        have seen it.
+        """
+        return _found(await self.session.get(model, (self.actor.tenant_id, id), with_for_update=True), model, id)
 
     async def first(self, query: Select[T]) -> T | None:
         return (await self.session.scalars(query.limit(1))).first()

@@ -10,9 +10,7 @@ from uuid import UUID
 from sqlalchemy import CHAR, Column, DateTime, Enum, ForeignKeyConstraint, Index, MetaData, Numeric, Table, event
 from sqlalchemy import Text as TextType
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.hybrid import hybrid_method
 from sqlmodel import Field, SQLModel
-from sqlmodel._compat import SQLModelConfig
 from sqlmodel.sql.sqltypes import AutoString
 from uuid_utils.compat import uuid7 as uuid7
 
@@ -77,15 +75,21 @@ def _money_part(kind: Any, optional: bool) -> Any:
     return Field(**default, nullable=optional, sa_type=kind, sa_column_kwargs={"info": {"scope": "money:read"}})
 
 
-def document(default_factory: Callable[[], Any] = list) -> Any:
-    """A JSON value (jsonb). Replace it whole: changes inside it are not seen by the journal."""
-    return Field(default_factory=default_factory, nullable=False, sa_type=cast(Any, JSONB))
+def document(default_factory: Callable[[], Any] = list, *, redacted: bool = False) -> Any:
+    """A JSON value (jsonb). Replace it whole: changes inside it are not seen by the journal.
+
+    Of a `redacted` one the journal tells that it changed, never from what to what.
+    """
+    return Field(
+        default_factory=default_factory,
+        nullable=False,
+        sa_type=cast(Any, JSONB),
+        sa_column_kwargs={"info": {"redacted": redacted}},
+    )
 
 
 class Row(Walled, SQLModel):
     """A tenant-owned, versioned, journalled table row. The key is (tenant_id, id)."""
-
-    model_config = SQLModelConfig(ignored_types=(hybrid_method,))
 
     # The flush listener of models/journal.py fills the tenant and both timestamps from the transaction.
     tenant_id: UUID = Field(default=None, primary_key=True)

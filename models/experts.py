@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Text, UniqueConstraint, cast, func, select
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, UniqueConstraint, case, cast, func, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
@@ -215,6 +215,17 @@ def failing_checks(expert_id: UUID, today: date) -> Select[list[str]]:
     return _counting(func.coalesce(kinds, cast(array([]), ARRAY(Text))), expert_id).where(failing)
 
 
+def expert_standing(expert_id: UUID, today: date) -> Select[str]:
+    """The one word that other areas go by: an ExpertStatus, or `lapsed` once a check behind an approval ran out."""
+    standing = case((_lapsed(today), "lapsed"), else_=cast(col(Expert.status), Text))
+    return select(standing).where(col(Expert.id) == expert_id)
+
+
+def _lapsed(today: Any) -> ColumnElement[bool]:
+    ends = approval_ends(Expert.id).scalar_subquery()
+    return func.coalesce((col(Expert.status) == S.APPROVED) & (ends < today), False)
+
+
 def expert(by: Any) -> Rows:
     return _experts().where(col(Expert.id) == by.id)
 
@@ -227,8 +238,7 @@ def experts(by: Any) -> Rows:
 
 
 def _experts() -> Rows:
-    ends = approval_ends(Expert.id).scalar_subquery()
-    lapsed = func.coalesce((col(Expert.status) == S.APPROVED) & (ends < sql_today()), False)
+    ends, lapsed = approval_ends(Expert.id).scalar_subquery(), _lapsed(sql_today())
     return select(*Expert.__table__.columns, ends.label("approval_ends_on"), lapsed.label("lapsed"))  # type: ignore[attr-defined]
 
 

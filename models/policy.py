@@ -77,6 +77,8 @@ STAFF = EVERYONE - {R.EXPERT, R.DASHBOARD}
 READERS = EVERYONE - {R.EXPERT}
 BUYERS = frozenset({R.PROCUREMENT, R.LEAD})
 DECIDERS = frozenset({R.SPONSOR, R.CHAMPION})
+# Internal people who receive knowledge, and may come to teach it.
+ASSESSORS = frozenset({R.LEAD, R.SPONSOR, R.CHAMPION, R.EVANGELIST, R.MEMBER})
 NOBODY: frozenset[Role] = frozenset()
 # Every amount of money, in every answer: DOMAIN's rates stay between the buyer's side and the expert they belong to.
 MONEY = Rule("money:read", frozenset(STAFF - {R.MEMBER, R.EVANGELIST}) | {R.DASHBOARD}, own=frozenset({R.EXPERT}))
@@ -127,6 +129,47 @@ RULES: dict[str, Rule] = {
     "list_vetting_checks": rule("experts:read", STAFF, own={R.EXPERT}),
     "create_vetting_check": rule("experts:write", {R.PROCUREMENT}),
     "get_vetting_check": rule("experts:read", STAFF, own={R.EXPERT}),
+    # programmes
+    # engagements
+    # onboarding
+    # assignments
+    # contracts
+    # confidentiality
+    # knowledge_transfer
+    "list_topics": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
+    "create_topic": rule("knowledge_transfer:write", {R.LEAD}),
+    "get_topic": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
+    "update_topic": rule("knowledge_transfer:write", {R.LEAD}),
+    "get_programme_coverage": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
+    "list_assessments": rule("knowledge_transfer:read", STAFF, own={R.EXPERT}),
+    "create_assessment": rule("knowledge_transfer:write", ASSESSORS, own={R.EXPERT}),
+    "get_assessment": rule("knowledge_transfer:read", STAFF, own={R.EXPERT}),
+    "list_milestones": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
+    "create_milestone": rule("knowledge_transfer:write", {R.LEAD}),
+    "get_milestone": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
+    "update_milestone": rule("knowledge_transfer:write", {R.LEAD}),
+    "get_milestone_transitions": rule("knowledge_transfer:read", STAFF, own={R.EXPERT}),
+    "progress_milestone": rule("knowledge_transfer:write", NOBODY, own={R.EXPERT}),
+    "submit_milestone": rule("knowledge_transfer:write", NOBODY, own={R.EXPERT}),
+    "confirm_milestone": rule("knowledge_transfer:write", ASSESSORS),
+    "accept_milestone": rule("knowledge_transfer:write", {R.LEAD}),
+    "return_milestone": rule("knowledge_transfer:write", {R.LEAD}),
+    "waive_milestone": rule("knowledge_transfer:write", {R.CHAMPION}),
+    "list_progress_entries": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
+    "get_progress_entry": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
+    "list_handover_certificates": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
+    "create_handover_certificate": rule("knowledge_transfer:write", NOBODY, own={R.EXPERT}),
+    "get_handover_certificate": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
+    "update_handover_certificate": rule("knowledge_transfer:write", NOBODY, own={R.EXPERT}),
+    "get_handover_certificate_transitions": rule("knowledge_transfer:read", STAFF, own={R.EXPERT}),
+    "submit_handover_certificate": rule("knowledge_transfer:write", NOBODY, own={R.EXPERT}),
+    "accept_handover_certificate": rule("knowledge_transfer:write", {R.LEAD, R.SPONSOR}),
+    "reject_handover_certificate": rule("knowledge_transfer:write", {R.LEAD, R.SPONSOR}),
+    # reports
+    "get_portfolio_report": rule("reports:read", READERS),
+    "list_handover_progress_report": rule("reports:read", READERS),
+    "list_coverage_report": rule("reports:read", READERS),
+    "list_expiring_contracts_report": rule("reports:read", READERS),
     # events
     "list_events": rule("audit:read", {R.ADMIN, R.AUDITOR}),
     "list_subject_events": rule("audit:read", EVERYONE),

@@ -1,8 +1,9 @@
-"""Small words that query functions share: any-of equality, ranges and text search over the symbols of a filter."""
+"""Small words that query functions share: equality, ranges and search over a filter's symbols; columns as arrays."""
 
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, any_, cast, func, or_
+from sqlalchemy import ARRAY, ColumnElement, Select, any_, cast, func, or_
+from sqlalchemy.dialects.postgresql import aggregate_order_by, array
 
 Rows = Select[*tuple[Any, ...]]
 Q = TypeVar("Q", bound=Select[*tuple[Any, ...]])
@@ -31,3 +32,9 @@ def mentioning(query: Q, by: Any, *columns: Any) -> Q:
     if by.q is None:
         return query
     return query.where(or_(*(func.strpos(func.lower(column), func.lower(by.q)) > 0 for column in columns)))
+
+
+def gathered(column: Any, kind: Any, order: Any = None) -> ColumnElement[Any]:
+    """All values of a column as one array, empty rather than null."""
+    values = column if order is None else aggregate_order_by(column, order)
+    return func.coalesce(func.array_agg(values, type_=ARRAY(kind)), cast(array([]), ARRAY(kind)))

@@ -9,8 +9,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Date, DateTime, func
-from sqlalchemy.sql.functions import Function
+from sqlalchemy import ColumnElement, Date, DateTime, ScalarSelect, cast, func, select
 
 
 @dataclass(frozen=True)
@@ -34,32 +33,32 @@ class Actor:
     on_behalf_of: UUID | None = None
 
 
-def sql_today() -> Function[date]:
+# Each stands in a subquery of its own: the planner evaluates a bare stable function while it estimates, which is before
+# the door in the same statement has opened.
+def sql_today() -> ScalarSelect[date]:
     """The organisation's local date, for queries that run behind the door."""
-    return func.app.today(type_=Date())
+    return select(func.app.today(type_=Date())).scalar_subquery()
 
 
-def sql_now() -> Function[datetime]:
+def sql_now() -> ScalarSelect[datetime]:
     """The organisation's instant, for queries that run behind the door."""
-    return func.app.now(type_=DateTime(timezone=True))
+    return select(func.app.now(type_=DateTime(timezone=True))).scalar_subquery()
+
+
+def sql_local_date(instant: Any) -> ColumnElement[date]:
+    """The organisation's local date at an instant, for queries that run behind the door."""
+    zone = select(func.current_setting("app.time_zone")).scalar_subquery()
+    return cast(func.timezone(zone, instant), Date())
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What an expert sees of a table: a restrictive policy, or none.
+    """What an expert sees of a table: the condition of a restrictive policy, or None for everything.
 
     The default of every table is NOTHING, so a forgotten choice hides rows instead of showing them.
     """
 
     rule: str | None
-
-    def policies(self, table: str) -> list[str]:
-        if self.rule is None:
-            return []
-        test = f"(select app.expert_id()) is null or {self.rule.format(table=table)}"
-        return [
-            f"create policy expert_sight on {table} as restrictive to tracker_app using ({test}) with check ({test})"
-        ]
 
 
 NOTHING = Sight("false")
@@ -78,16 +77,3 @@ class Walled:
     """Mixed into every tenant table: says what an expert sees of it."""
 
     expert_sight: ClassVar[Sight] = NOTHING
-
-
-def wall(table: Any) -> list[str]:
-    """The DDL that walls a tenant table in. FORCE binds the owner too; the worker crosses tenants by its own policy."""
-    name = table.__tablename__
-    rule = "tenant_id = (select app.tenant_id())"
-    return [
-        f"alter table {name} enable row level security",
-        f"alter table {name} force row level security",
-        f"create policy tenant_wall on {name} to tracker_app using ({rule}) with check ({rule})",
-        f"create policy worker_reach on {name} to tracker_worker using (true) with check (true)",
-        *table.expert_sight.policies(name),
-    ]

@@ -1,0 +1,5 @@
+"""/v1/…: assignments."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["assignments"])

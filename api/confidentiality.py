@@ -1,0 +1,5 @@
+"""/v1/…: confidentiality."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["confidentiality"])

@@ -1,0 +1,5 @@
+"""/v1/…: contracts."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["contracts"])

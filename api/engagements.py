@@ -1,0 +1,5 @@
+"""/v1/…: engagements."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["engagements"])

@@ -1,0 +1,222 @@
+"""/v1/milestones, /v1/progress-entries: the steps of a handover and the expert's log of progress."""
+
+from functools import partial
+from typing import Annotated, ClassVar, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from api.problems import can_refuse
+from api.read import Reads
+from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
+from api.tx import Tx, Writes
+from models.engagements import Engagement, engagement_status
+from models.errors import Conflict, Invalid, Missing, Stale
+from models.knowledge_transfer.milestones import (
+    MILESTONE,
+    Milestone,
+    MilestoneFacts,
+    MilestoneFields,
+    MilestoneReceiver,
+    MilestoneStatus,
+    MilestoneTopic,
+    ProgressEntryFields,
+    milestone,
+    milestones,
+    progress_entries,
+    progress_entry,
+    receiver,
+    receivers,
+    receivers_of,
+    topics_handed_over,
+    unconfirmed,
+)
+from models.knowledge_transfer.topics import (
+    require_topics_of_programme,
+    topics_of,
+)
+from models.types import Day, Text, Title
+
+router = APIRouter(tags=["knowledge_transfer"])
+
+
+class MilestoneIn(MilestoneFields, In):
+    topic_ids: Annotated[list[UUID], Field(min_length=1, max_length=20)]
+    receiver_ids: Annotated[list[UUID], Field(min_length=1, max_length=50, description="Internal people")]
+
+
+class MilestonePatch(Patch):
+    title: Title = unset()
+    due_on: Day = unset()
+    weight: Annotated[int, Field(ge=1, le=100)] = unset()
+    acceptance_criteria: Text = unset()
+    required: bool = unset()
+
+
+class MilestoneOut(MilestoneFields, Out):
+    derived: ClassVar = ("overdue", "topic_ids", "receiver_ids", "confirmed_by")
+
+    status: MilestoneStatus
+    percent: int = Field(description="What the newest progress entry says")
+    overdue: bool = Field(description="Open after its due date")
+    topic_ids: list[UUID]
+    receiver_ids: list[UUID]
+    confirmed_by: list[UUID] = Field(description="The receivers who confirmed that it reached them")
+    submitted_by: UUID | None
+    decided_by: UUID | None
+    decided_on: Day | None
+    reason: str | None = Field(description="Why it was returned or waived")
+
+
+class MilestoneFilter(Filter):
+    q: Annotated[str | None, Query(max_length=200, description="Text in the title")] = None
+    engagement_id: list[UUID] | None = None
+    status: list[MilestoneStatus] | None = None
+    overdue: bool | None = None
+    due_on_from: Day | None = None
+    due_on_before: Day | None = None
+    sort: Literal["created_at", "-created_at", "due_on", "-due_on"] = "-created_at"
+
+
+class ProgressEntryIn(ProgressEntryFields, In): ...
+
+
+class ProgressEntryOut(ProgressEntryFields, Out):
+    on: Day
+    milestone_id: UUID
+    engagement_id: UUID
+    logged_by: UUID
+
+
+class ProgressEntryFilter(Filter):
+    milestone_id: list[UUID] | None = None
+    engagement_id: list[UUID] | None = None
+    on_from: Day | None = None
+    on_before: Day | None = None
+    sort: Literal["created_at", "-created_at", "on", "-on"] = "-created_at"
+
+
+async def milestone_facts(tx: Tx, row: Milestone) -> MilestoneFacts:
+    actor = tx.actor
+    return await tx.facts(
+        partial(MilestoneFacts, account_id=actor.account_id, person_id=actor.person_id, expert_id=actor.expert_id),
+        engagement_status=engagement_status(row.engagement_id),
+        topics=topics_handed_over(row.id),
+        receivers=receivers(row.id),
+        unconfirmed=unconfirmed(row.id),
+    )
+
+
+@router.get("/milestones", response_model=Page[MilestoneOut])
+async def list_milestones(read: Reads, by: Annotated[MilestoneFilter, Query()]) -> Response:
+    """List milestones; an expert sees those of their own engagements."""
+    return await read.page(milestones, MilestoneOut, by)
+
+
+@router.post(
+    "/milestones", status_code=201, response_model=MilestoneOut, responses=can_refuse(Missing, Conflict, Invalid)
+)
+async def create_milestone(tx: Writes, body: MilestoneIn) -> Response:
+    """Plan a step of the handover: which topics reach whom by when."""
+    engagement = await tx.get(Engagement, body.engagement_id)
+    found = await tx.value(topics_of(engagement.programme_id, body.topic_ids))
+    require_topics_of_programme(body.topic_ids, found or 0)
+    row = await tx.add(Milestone(**{name: getattr(body, name) for name in MilestoneFields.model_fields}))
+    for topic_id in dict.fromkeys(body.topic_ids):
+        await tx.add(MilestoneTopic(milestone_id=row.id, topic_id=topic_id))
+    for person_id in dict.fromkeys(body.receiver_ids):
+        await tx.add(MilestoneReceiver(milestone_id=row.id, person_id=person_id))
+    return await tx.show(milestone, MilestoneOut, row, 201)
+
+
+@router.get("/milestones/{milestone_id}", response_model=MilestoneOut, responses=can_refuse(Missing))
+async def get_milestone(read: Reads, milestone_id: UUID) -> Response:
+    """Read a milestone."""
+    return await read.one(milestone, MilestoneOut, id=milestone_id)
+
+
+@router.patch("/milestones/{milestone_id}", response_model=MilestoneOut, responses=can_refuse(Missing, Conflict, Stale))
+async def update_milestone(tx: Writes, milestone_id: UUID, body: MilestonePatch) -> Response:
+    """Change a milestone that is still planned."""
+    row = await tx.lock(Milestone, milestone_id)
+    row.require_planned()
+    tx.change(row, body)
+    return await tx.show(milestone, MilestoneOut, row)
+
+
+@router.get("/milestones/{milestone_id}/transitions", response_model=Transitions, responses=can_refuse(Missing))
+async def get_milestone_transitions(tx: Writes, milestone_id: UUID) -> Response:
+    """Read what may be done with a milestone now, and what stands in the way of the rest."""
+    row = await tx.get(Milestone, milestone_id)
+    return tx.transitions(MILESTONE, row, await milestone_facts(tx, row))
+
+
+@router.post(
+    "/milestones/{milestone_id}/progress",
+    status_code=201,
+    response_model=ProgressEntryOut,
+    responses=can_refuse(Missing, Conflict, Invalid),
+)
+async def progress_milestone(tx: Writes, milestone_id: UUID, body: ProgressEntryIn) -> Response:
+    """Log progress, as the expert. Entries are never changed; percent may fall, with a note."""
+    row = await tx.lock(Milestone, milestone_id)
+    entry = await tx.add(row.progress(body, await milestone_facts(tx, row), tx.today))
+    return await tx.show(progress_entry, ProgressEntryOut, entry, 201)
+
+
+@router.post("/milestones/{milestone_id}/confirm", response_model=MilestoneOut, responses=can_refuse(Missing, Conflict))
+async def confirm_milestone(tx: Writes, milestone_id: UUID) -> Response:
+    """Confirm, as one of its receivers, that what was submitted reached you."""
+    row = await tx.lock(Milestone, milestone_id)
+    MILESTONE.move("confirm", row, await milestone_facts(tx, row))
+    for own in await tx.all(receiver(row.id, tx.actor.person_id)):
+        own.confirmed_at = tx.now
+    return await tx.show(milestone, MilestoneOut, row)
+
+
+@router.post("/milestones/{milestone_id}/submit", response_model=MilestoneOut, responses=can_refuse(Missing, Conflict))
+async def submit_milestone(tx: Writes, milestone_id: UUID) -> Response:
+    """Submit a milestone, as the expert, once it is done."""
+    row = await tx.lock(Milestone, milestone_id)
+    row.submit(await milestone_facts(tx, row))
+    return await tx.show(milestone, MilestoneOut, row)
+
+
+@router.post("/milestones/{milestone_id}/accept", response_model=MilestoneOut, responses=can_refuse(Missing, Conflict))
+async def accept_milestone(tx: Writes, milestone_id: UUID) -> Response:
+    """Accept a milestone, once every receiver confirmed it."""
+    row = await tx.lock(Milestone, milestone_id)
+    row.accept(await milestone_facts(tx, row), tx.today)
+    return await tx.show(milestone, MilestoneOut, row)
+
+
+@router.post("/milestones/{milestone_id}/return", response_model=MilestoneOut, responses=can_refuse(Missing, Conflict))
+async def return_milestone(tx: Writes, milestone_id: UUID, body: Reason) -> Response:
+    """Give a submitted milestone back with the reason; its receivers will confirm anew."""
+    row = await tx.lock(Milestone, milestone_id)
+    row.give_back(await milestone_facts(tx, row), body.reason, tx.today)
+    for each in await tx.all(receivers_of(row.id)):
+        each.confirmed_at = None
+    return await tx.show(milestone, MilestoneOut, row)
+
+
+@router.post("/milestones/{milestone_id}/waive", response_model=MilestoneOut, responses=can_refuse(Missing, Conflict))
+async def waive_milestone(tx: Writes, milestone_id: UUID, body: Reason) -> Response:
+    """Do without a milestone, as the champion, with the reason."""
+    row = await tx.lock(Milestone, milestone_id)
+    row.waive(await milestone_facts(tx, row), body.reason, tx.today)
+    return await tx.show(milestone, MilestoneOut, row)
+
+
+@router.get("/progress-entries", response_model=Page[ProgressEntryOut])
+async def list_progress_entries(read: Reads, by: Annotated[ProgressEntryFilter, Query()]) -> Response:
+    """List the log of progress."""
+    return await read.page(progress_entries, ProgressEntryOut, by)
+
+
+@router.get("/progress-entries/{entry_id}", response_model=ProgressEntryOut, responses=can_refuse(Missing))
+async def get_progress_entry(read: Reads, entry_id: UUID) -> Response:
+    """Read an entry of the log of progress."""
+    return await read.one(progress_entry, ProgressEntryOut, id=entry_id)

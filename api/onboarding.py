@@ -1,0 +1,5 @@
+"""/v1/…: onboarding."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["onboarding"])

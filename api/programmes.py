@@ -1,0 +1,5 @@
+"""/v1/…: programmes."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["programmes"])
