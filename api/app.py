@@ -43,7 +43,7 @@ from models.policy import RULES
 AREAS = (
     me,
     organisations,
-    programmes,
+    *programmes.PARTS,
     experts,
     engagements,
     onboarding,

@@ -98,6 +98,10 @@ class Tx:
         await self.session.flush()
         return row
 
+    async def remove(self, row: Row) -> None:
+        await self.session.delete(row)
+        await self.session.flush()
+
     def change(self, row: Row, body: In) -> None:
         for name, value in body.columns().items():
             setattr(row, name, value)
@@ -119,6 +123,11 @@ class Tx:
     def say(self, answer: BaseModel, status: int = 200) -> Response:
         """An answer that is no stored object."""
         self.answer = Response(answer.model_dump_json(), status, media_type="application/json")
+        return self.answer
+
+    def nothing(self) -> Response:
+        """The answer when nothing is left to show."""
+        self.answer = Response(status_code=204)
         return self.answer
 
     def transitions(self, lifecycle: Lifecycle[Any], row: Any, facts: Any = None) -> Response:

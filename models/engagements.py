@@ -353,6 +353,31 @@ def engagements(by: Any) -> Rows:
     return mentioning(query, by, Engagement.title)
 
 
+@dataclass(frozen=True)
+class EvaluationFacts:
+    """Who speaks, and as what in the engagement's programme."""
+
+    account_id: UUID
+    expert_id: UUID | None
+    is_lead: bool
+    is_sponsor: bool
+
+
+def evaluate(given: EvaluationFields, engagement: Engagement, facts: EvaluationFacts) -> Evaluation:
+    """One side's word. Raises Conflict before the handover, and for who speaks for neither side."""
+    engagement.require_status(S.HANDOVER, S.CLOSED, S.TERMINATED)
+    if facts.expert_id is None and not (facts.is_lead or facts.is_sponsor):
+        refs = [f"/programmes/{engagement.programme_id}"]
+        unmet = [Unmet("lead-or-sponsor", "the lead or a sponsor of the programme", "someone else", refs)]
+        raise Conflict("speaks-for-neither", "The client is heard through the lead or a sponsor.", unmet=unmet)
+    return Evaluation(
+        **{name: getattr(given, name) for name in EvaluationFields.model_fields},
+        side=Side.CLIENT if facts.expert_id is None else Side.EXPERT,
+        expert_id=facts.expert_id,
+        evaluated_by=facts.account_id,
+    )
+
+
 def evaluation(by: Any) -> Rows:
     return select(Evaluation).where(col(Evaluation.id) == by.id)
 

@@ -231,6 +231,18 @@ def my_organisations(_by: Any) -> Rows:
     return sa_select(func.app.my_organisations(type_=JSONB).label("data"))
 
 
+def msa_above_days() -> Select[int]:
+    return sa_select(col(Policy.msa_above_days))
+
+
+def msa_above_value() -> Select[int]:
+    return sa_select(col(Policy.msa_above_value))
+
+
+def home_currency() -> Select[str]:
+    return sa_select(col(Organisation.currency))
+
+
 def min_claims() -> Select[int]:
     return sa_select(col(Policy.vetting_min_claims))
 

@@ -77,6 +77,7 @@ STAFF = EVERYONE - {R.EXPERT, R.DASHBOARD}
 READERS = EVERYONE - {R.EXPERT}
 BUYERS = frozenset({R.PROCUREMENT, R.LEAD})
 DECIDERS = frozenset({R.SPONSOR, R.CHAMPION})
+STEERING = DECIDERS | {R.LEAD}
 # Internal people who receive knowledge, and may come to teach it.
 ASSESSORS = frozenset({R.LEAD, R.SPONSOR, R.CHAMPION, R.EVANGELIST, R.MEMBER})
 NOBODY: frozenset[Role] = frozenset()
@@ -130,7 +131,61 @@ RULES: dict[str, Rule] = {
     "create_vetting_check": rule("experts:write", {R.PROCUREMENT}),
     "get_vetting_check": rule("experts:read", STAFF, own={R.EXPERT}),
     # programmes
+    "list_programmes": rule("programmes:read", READERS, own={R.EXPERT}),
+    "create_programme": rule("programmes:write", STEERING),
+    "get_programme": rule("programmes:read", READERS, own={R.EXPERT}),
+    "update_programme": rule("programmes:write", STEERING),
+    "get_programme_transitions": rule("programmes:read", STAFF),
+    "propose_programme": rule("programmes:write", STEERING),
+    "activate_programme": rule("programmes:write", DECIDERS),
+    "begin_closing_programme": rule("programmes:write", STEERING),
+    "close_programme": rule("programmes:write", DECIDERS),
+    "cancel_programme": rule("programmes:write", STEERING),
+    "list_participations": rule("programmes:read", READERS),
+    "create_participation": rule("programmes:write", STEERING),
+    "get_participation": rule("programmes:read", READERS),
+    "delete_participation": rule("programmes:write", STEERING),
+    "list_sponsor_commitments": rule("programmes:read", READERS),
+    "create_sponsor_commitment": rule("programmes:write", STEERING),
+    "get_sponsor_commitment": rule("programmes:read", READERS),
+    "get_sponsor_commitment_transitions": rule("programmes:read", STAFF),
+    "commit_sponsor_commitment": rule("programmes:write", {R.SPONSOR}),
+    "decline_sponsor_commitment": rule("programmes:write", {R.SPONSOR}),
+    "announce_departure_sponsor_commitment": rule("programmes:write", STEERING),
+    "end_sponsor_commitment": rule("programmes:write", STEERING),
+    "list_charters": rule("programmes:read", READERS),
+    "create_charter": rule("programmes:write", STEERING),
+    "get_charter": rule("programmes:read", READERS),
+    "update_charter": rule("programmes:write", STEERING),
+    "get_charter_transitions": rule("programmes:read", STAFF),
+    "submit_charter": rule("programmes:write", STEERING),
+    "endorse_charter": rule("programmes:write", DECIDERS),
+    "revise_charter": rule("programmes:write", STEERING),
+    "list_objectives": rule("programmes:read", READERS),
+    "create_objective": rule("programmes:write", STEERING),
+    "get_objective": rule("programmes:read", READERS),
+    "update_objective": rule("programmes:write", STEERING),
+    "judge_objective": rule("programmes:write", STAFF - {R.AUDITOR}),
     # engagements
+    "list_engagements": rule("engagements:read", READERS, own={R.EXPERT}),
+    "create_engagement": rule("engagements:write", BUYERS),
+    "get_engagement": rule("engagements:read", READERS, own={R.EXPERT}),
+    "update_engagement": rule("engagements:write", BUYERS),
+    "get_engagement_transitions": rule("engagements:read", STAFF, own={R.EXPERT}),
+    "submit_engagement": rule("engagements:write", BUYERS),
+    "approve_engagement": rule("engagements:approve", DECIDERS),
+    "reject_engagement": rule("engagements:approve", DECIDERS),
+    "start_onboarding_engagement": rule("engagements:write", {R.PROCUREMENT}),
+    "activate_engagement": rule("engagements:write", BUYERS),
+    "pause_engagement": rule("engagements:write", {R.LEAD}),
+    "resume_engagement": rule("engagements:write", {R.LEAD}),
+    "begin_handover_engagement": rule("engagements:write", {R.LEAD}, own={R.EXPERT}),
+    "close_engagement": rule("engagements:write", {R.LEAD, R.SPONSOR}),
+    "cancel_engagement": rule("engagements:write", BUYERS),
+    "terminate_engagement": rule("engagements:write", {R.LEAD, R.CHAMPION}),
+    "list_evaluations": rule("engagements:read", STAFF, own={R.EXPERT}),
+    "create_evaluation": rule("engagements:write", {R.LEAD, R.SPONSOR}, own={R.EXPERT}),
+    "get_evaluation": rule("engagements:read", STAFF, own={R.EXPERT}),
     # onboarding
     # assignments
     # contracts

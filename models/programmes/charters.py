@@ -118,6 +118,12 @@ class Charter(CharterFields, Row, table=True):
     champion_endorsed: UUID | None = link("people", optional=True)
     agreed_on: Day | None = None
 
+    def require_source(self) -> None:
+        """Raise Invalid unless reallocated means name the unit that they come from, and new ones none."""
+        if (self.means_source == MeansSource.REALLOCATED) != (self.means_from_unit_id is not None):
+            detail = "Reallocated means name the unit they come from (means_from_unit_id); new means come from none."
+            raise Invalid("means-without-source", detail)
+
     def require_draft(self) -> None:
         if self.status is not S.DRAFT:
             raise Conflict("not-a-draft", f"This version is {self.status}: revise it to make the next one.")
@@ -227,6 +233,10 @@ def charter(by: Any) -> Rows:
 
 def charters(by: Any) -> Rows:
     return among(select(Charter), by, Charter.programme_id, Charter.status)
+
+
+def charter_count(programme_id: UUID) -> Select[int]:
+    return select(func.count()).where(col(Charter.programme_id) == programme_id)
 
 
 def agreed_charter(programme_id: UUID) -> Select[Charter]:

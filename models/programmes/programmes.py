@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, UniqueConstraint, Uuid, any_, case, cast, func, select
+from sqlalchemy import ColumnElement, Date, Select, Text, UniqueConstraint, Uuid, any_, case, cast, func, select
 from sqlmodel import Field, SQLModel, col
 
 from models.base import Row, choice, link
@@ -73,9 +73,16 @@ def _staffed(programme: "Programme", facts: ProgrammeFacts) -> Iterator[Unmet]:
     if facts.champion_grade is not None and facts.champion_grade < facts.champion_min_grade:
         refs = [f"/people/{programme.champion_id}"]
         yield Unmet("champion-grade", facts.champion_min_grade, facts.champion_grade, refs)
-    held = [p for p in (programme.champion_id, programme.evangelist_id, programme.lead_id) if p is not None]
-    if len(set(held)) < len(held) and not facts.combined_roles:
-        yield Unmet("one-role-each", "three people", "one person in two roles", [programme.ref])
+    if programme.champion_id is not None and programme.champion_id in (programme.evangelist_id, programme.lead_id):
+        yield Unmet("champion-apart", "a champion who does not work in it", "lead or evangelist", [programme.ref])
+    same = programme.lead_id is not None and programme.lead_id == programme.evangelist_id
+    if same and not facts.combined_roles:
+        yield Unmet("one-role-each", "two people", "one person as lead and evangelist", [programme.ref])
+
+
+def _manned(programme: "Programme", facts: ProgrammeFacts) -> Iterator[Unmet]:
+    if facts.units < MIN_UNITS:
+        yield Unmet("participating-units", MIN_UNITS, facts.units, [f"/participations?programme_id={programme.id}"])
 
 
 def _by_decider(programme: "Programme", facts: ProgrammeFacts) -> Iterator[Unmet]:
@@ -98,8 +105,7 @@ def _ready_to_activate(programme: "Programme", facts: ProgrammeFacts) -> Iterato
     if facts.sponsors < facts.min_sponsors:
         yield Unmet("sponsor-quorum", facts.min_sponsors, facts.sponsors, [f"/sponsor-commitments{of}"])
     yield from _staffed(programme, facts)
-    if facts.units < MIN_UNITS:
-        yield Unmet("participating-units", MIN_UNITS, facts.units, [f"/participations{of}"])
+    yield from _manned(programme, facts)
 
 
 def _ready_to_close(programme: "Programme", facts: ProgrammeFacts) -> Iterator[Unmet]:
@@ -164,11 +170,18 @@ class Programme(ProgrammeFields, Row, table=True):
         if self.status in OVER:
             raise Conflict("programme-over", f"This programme is {self.status}: nothing in it changes any more.")
 
+    def require_no_charter(self, charters: int) -> None:
+        if charters:
+            refs = [f"/charters?programme_id={self.id}"]
+            unmet = [Unmet("first-charter", 0, charters, refs)]
+            raise Conflict("charter-exists", "This programme has a charter: revise its newest version.", unmet=unmet)
+
     def require_staffed(self, facts: ProgrammeFacts) -> None:
-        """Raise Conflict when a programme under way would lose a role or give it to somebody unfit."""
-        if self.status in (S.ACTIVE, S.CLOSING) and (unmet := list(_staffed(self, facts))):
+        """Raise Conflict when a programme under way would lose a role, a unit, or give a role to somebody unfit."""
+        unmet = [*_staffed(self, facts), *_manned(self, facts)]
+        if self.status in (S.ACTIVE, S.CLOSING) and unmet:
             rules = ", ".join(u.rule for u in unmet)
-            raise Conflict("not-staffed", f"A programme under way keeps its roles filled: {rules}.", unmet=unmet)
+            raise Conflict("not-staffed", f"A programme under way keeps its roles and units: {rules}.", unmet=unmet)
 
     def propose(self, facts: ProgrammeFacts) -> None:
         PROGRAMME.move("propose", self, facts)
@@ -202,9 +215,8 @@ def unit_count(programme_id: UUID) -> Select[int]:
     return select(func.count()).select_from(_units(programme_id).subquery())
 
 
-def champion_grade(programme_id: UUID) -> Select[int]:
-    champion = select(col(Programme.champion_id)).where(col(Programme.id) == programme_id)
-    return select(col(Person.grade)).where(col(Person.id) == champion.scalar_subquery())
+def champion_grade(person_id: UUID | None) -> Select[int]:
+    return select(col(Person.grade)).where(col(Person.id) == person_id)
 
 
 def champion_min_grade() -> Select[int]:
@@ -235,10 +247,16 @@ def programme_standing(programme_id: UUID, today: date) -> Select[str]:
     return select(_standing(today)).where(col(Programme.id) == programme_id)
 
 
-def _standing(today: Any) -> ColumnElement[str]:
-    lost_on = quorum_lost_on(Programme.id, today).scalar_subquery()
+def _suspends_on(today: Any) -> ColumnElement[date | None]:
+    """The day on which an active programme without its quorum suspends, or did."""
     grace = select(col(Policy.grace_days)).scalar_subquery()
-    without = case((lost_on + grace <= today, ProgrammeStanding.SUSPENDED.value), else_=ProgrammeStanding.AT_RISK.value)
+    return quorum_lost_on(Programme.id, today).scalar_subquery() + grace
+
+
+def _standing(today: Any) -> ColumnElement[str]:
+    without = case(
+        (_suspends_on(today) <= today, ProgrammeStanding.SUSPENDED.value), else_=ProgrammeStanding.AT_RISK.value
+    )
     status = col(Programme.status)
     return case(((status == S.ACTIVE) & ~quorum(Programme.id, today), without), else_=cast(status, Text))
 
@@ -261,9 +279,11 @@ def _programmes() -> Rows:
         .where(col(Participation.programme_id) == col(Programme.id))
         .correlate(Programme)
     )
+    shaken = (col(Programme.status) == S.ACTIVE) & ~quorum(Programme.id, sql_today())
     return select(
         *columns,
         _standing(sql_today()).label("status"),
+        cast(case((shaken, _suspends_on(sql_today()))), Date).label("suspends_on"),
         sponsor_count(Programme.id, sql_today()).scalar_subquery().label("sponsors"),
         joined.scalar_subquery().label("participating_unit_ids"),
     )

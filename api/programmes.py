@@ -1,5 +1,0 @@
-"""/v1/…: programmes."""
-
-from fastapi import APIRouter
-
-router = APIRouter(tags=["programmes"])
