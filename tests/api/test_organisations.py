@@ -170,6 +170,15 @@ async def test_scope_caps_what_a_role_may_do(house: House) -> None:
     assert 'scope="organisations:write"' in refused.headers["www-authenticate"]
 
 
+async def test_me_tells_who_and_where_one_is_and_what_the_token_carries(house: House) -> None:
+    for scopes in ({"organisations:read", "money:read"}, set()):
+        member = await house.client("member", "lead", scopes=frozenset(scopes))
+        told = (await member.get("/me")).json()
+        assert told["scopes"] == sorted(scopes)
+        assert (told["roles"], told["organisation"]) == (["member", "lead"], house.slug)
+        assert (told["organisation_id"], told["expert_id"]) == (str(house.id), None)
+
+
 async def test_the_sandbox_clock_goes_forward_only(house: House) -> None:
     admin = await house.client("admin")
     before = (await admin.get("/clock")).json()
