@@ -59,7 +59,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     _require_free(host, port)
     # Away from loopback the public address is the operator's to say.
     address = _address(host, port) if host in LOOPBACK else None
-    with contextlib.suppress(KeyboardInterrupt), _database(address) as settings:
+    with contextlib.suppress(KeyboardInterrupt), _database(address) as settings, _metrics(settings):
         asyncio.run(_serve(settings, host, port))
 
 
@@ -322,6 +322,16 @@ def _settings(**given: Any) -> Settings:
         _fail("\n".join(f"TRACKER_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
 
 
+@contextlib.contextmanager
+def _metrics(settings: Settings) -> Iterator[None]:
+    from api import metrics
+
+    if settings.metrics_port is not None:
+        _require_free(settings.metrics_host, settings.metrics_port, "TRACKER_METRICS_PORT")
+    with metrics.shown(settings):
+        yield
+
+
 def _demo_settings(host: str, port: int) -> Settings:
     return _settings(issuer=_address(host, port), log_level="warning", database_url=None)
 
@@ -337,14 +347,14 @@ def _require_usable(url: str, *, powerful: bool = False) -> None:
         _fail(str(error))
 
 
-def _require_free(host: str, port: int) -> None:
+def _require_free(host: str, port: int, way: str = "--port") -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            _fail(f"Cannot listen on {host}:{port} ({error.strerror}): choose another with --port.")
+            _fail(f"Cannot listen on {host}:{port} ({error.strerror}): choose another with {way}.")
 
 
 def _say(text: str) -> None:

@@ -5,23 +5,18 @@ Pure ASGI and outermost, so that even a crash leaves as a problem with its reque
 
 import re
 import time
-from typing import Any
 
 import structlog
-from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
+from api import metrics
 from api.problems import protocol_problem
 from api.settings import Settings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-SECONDS = Histogram(
-    "tracker_request_seconds", "Time to answer a request", ["method", "route", "status"],
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
-)  # fmt: skip
 log = structlog.get_logger("tracker.request")
 
 
@@ -69,15 +64,13 @@ class EveryAnswer:
             self._tell(scope, request_id, status, time.perf_counter() - started)
 
     def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        route: Any = scope.get("route")
-        path = getattr(route, "path", "unknown")
-        SECONDS.labels(scope["method"], path, status).observe(seconds)
+        metrics.observe(scope, status, seconds)
         caller = scope["state"].get("caller")
         log.info(
             "answered",
             request_id=request_id,
             method=scope["method"],
-            route=path,
+            route=metrics.template(scope),
             path=scope["path"],
             status=status,
             ms=round(seconds * 1000, 2),
