@@ -1,4 +1,4 @@
-"""What every answer carries, errors included: request id, API version, security headers; and one log line, one metric.
+"""What every answer carries, errors included: request id, version, security headers, rate limit; and a log line, a metric.
 
 Pure ASGI and outermost, so that even a crash leaves as a problem with its request id, and without internals.
 """
@@ -50,6 +50,8 @@ class EveryAnswer:
                 headers["x-request-id"] = request_id
                 for name, value in self.fixed.items():
                     headers[name] = value
+                if quota := scope["state"].get("quota"):
+                    headers.update(quota.headers())
                 headers.setdefault("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
                 headers.setdefault("cache-control", "no-store")
             await send(message)

@@ -16,6 +16,7 @@ SHARED = {
     "401": "The token is missing or no longer stands: see WWW-Authenticate",
     "403": "The scope, the role or a rule does not allow it",
     "422": "The input is not valid: see errors",
+    "429": "Too many requests in a minute: see Retry-After",
     "503": "Try again later: see Retry-After",
 }
 BODIED = {
@@ -33,6 +34,8 @@ HEADERS = {
     "ETag": "The version in quotes; send it back as If-Match",
     "Location": "Where the new object is",
     "X-Request-Id": "Quote it when you report a problem",
+    "RateLimit": "What is left of the limit in this window, and its end in seconds",
+    "Retry-After": "Seconds to wait",
 }
 
 
@@ -75,9 +78,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     for status, response in responses.items():
         if not status.startswith("2"):
             response["content"] = _problem("")["content"]
-        response.setdefault("headers", {})["X-Request-Id"] = _header(HEADERS["X-Request-Id"])
-        if status == "201":
-            response["headers"]["Location"] = _header(HEADERS["Location"])
+        names = ["X-Request-Id", "RateLimit", *(["Location"] if status == "201" else [])]
+        names += ["Retry-After"] if status in ("429", "503") else []
+        response.setdefault("headers", {}).update({name: _header(HEADERS[name]) for name in names})
     _parameters(method, path, operation)
 
 
