@@ -1,4 +1,4 @@
-"""What every answer carries, errors included: request id, version, security headers, rate limit; and a log line, a metric.
+"""What every answer carries, errors included: request id, version, security, rate limit; one log line, one metric.
 
 Pure ASGI and outermost, so that even a crash leaves as a problem with its request id, and without internals.
 """
