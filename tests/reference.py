@@ -121,8 +121,8 @@ def problems_page() -> str:
     lines = [
         "# Problems",
         "",
-        "Every refusal is `application/problem+json` (RFC 9457). Its `code` is stable: programs go by it. `detail` names the",
-        "thing and the way out; … stands for what only your request can tell. Written by `poe spec` from the sources.",
+        "Every refusal is `application/problem+json` (RFC 9457). Its `code` is stable: go by it. `detail`",
+        "names the thing and the way out; … is what only your request can tell. Written by `poe spec`.",
     ]
     for status in sorted({status for status, _, _ in told}):
         lines += ["", f"## {status} {TITLES[status]}", "", WAYS_OUT[status], "", "| code | detail |", "|---|---|"]
@@ -136,8 +136,8 @@ def lifecycles_page() -> str:
     lines = [
         "# Lifecycles",
         "",
-        "What may become of what. Each arrow is an action, `POST /v1/…/{id}/<action>`; `GET /v1/…/{id}/transitions` tells",
-        "which are open now, and what stands in the way of the rest. Written by `poe spec` from the tables that enforce them.",
+        "What may become of what. Each arrow is an action, `POST /v1/…/{id}/<action>`; `GET",
+        "/v1/…/{id}/transitions` tells which are open, and what stands in the way of the rest. Written by `poe spec`.",
     ]
     for name, lifecycle in lifecycles().items():
         lines += ["", f"## {name.replace('_', ' ').capitalize()}", "", "```mermaid", lifecycle.mermaid(), "```"]
