@@ -2,7 +2,11 @@
 
 import uuid
 
+from api.events import EventOut
+from api.me import MeOut
+from api.organisations import BusinessUnitOut, ClockOut, MembershipOut, OrganisationOut, PersonOut, PolicyOut
 from tests.conftest import House
+from tests.shapes import assert_as_serialised
 
 
 async def test_a_unit_is_created_read_changed_and_told(house: House) -> None:
@@ -208,3 +212,25 @@ async def test_unknown_routes_and_methods_are_problems(house: House) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), path
         assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert "allow" in (await admin.delete("/people")).headers
+
+
+async def test_what_postgresql_writes_is_what_the_shapes_would_have_said(house: House) -> None:
+    admin = await house.client("admin")
+    person = await house.person('Zoë "Z" \\ \u2029Zebra')
+    leaving = {"leaves_on": "2999-01-01"}
+    assert (await admin.post(f"/people/{person}/announce-departure", json=leaving)).status_code == 200
+    membership = (await admin.get("/memberships")).json()["data"][0]["id"]
+    for path, out in (
+        ("/business-units", BusinessUnitOut),
+        (f"/business-units/{house.unit_id}", BusinessUnitOut),
+        ("/clock", ClockOut),
+        ("/events", EventOut),
+        ("/me", MeOut),
+        ("/memberships", MembershipOut),
+        (f"/memberships/{membership}", MembershipOut),
+        ("/organisation", OrganisationOut),
+        ("/people", PersonOut),
+        (f"/people/{person}", PersonOut),
+        ("/policy", PolicyOut),
+    ):
+        await assert_as_serialised(admin, path, out)
