@@ -119,9 +119,12 @@ def init(
 ) -> None:
     """Make an organisation and its admin, who chooses a password by the one-time link that is printed."""
     from api import provision
+    from models.oauth import OAuthClient
 
     async def work(session: Any, settings: Settings, _keys: Any) -> str:
-        await provision.ensure_docs_client(session, settings)
+        # A server that runs keeps this client at its own address, which may not be ours.
+        if await session.get(OAuthClient, provision.DOCS) is None:
+            await provision.ensure_docs_client(session, settings)
         tenant_id = await provision.create_organisation(
             session, slug=slug, name=name, country=country, time_zone=time_zone, currency=currency, sandbox=sandbox
         )
@@ -222,8 +225,11 @@ async def _serve(settings: Settings, host: str, port: int, once_up: _Demo | None
     # The server raises the signal that stopped it once more at its end: as an interrupt, so that we still clean up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from api.app import create_app
+    from api.oauth.session import auth_session
+    from api.provision import ensure_docs_client
     from api.worker import run
 
+    await _require_key(settings)
     served = create_app(settings)
     config = uvicorn.Config(
         served, host=host, port=port, loop="uvloop", http="httptools", access_log=False, log_level="warning"
@@ -234,6 +240,9 @@ async def _serve(settings: Settings, host: str, port: int, once_up: _Demo | None
     try:
         while not server.started and not serving.done():  # noqa: ASYNC110  (the server has no event to wait for)
             await asyncio.sleep(0.02)
+        if server.started:
+            async with auth_session(served) as session:
+                await ensure_docs_client(session, settings)
         if server.started and once_up is not None:
             await once_up(served)
         elif server.started:
@@ -304,6 +313,7 @@ def _provision(work: Any, *, demo: Settings | None = None) -> str:
     from api.oauth.session import auth_session
 
     async def inside(settings: Settings) -> str:
+        await _require_key(settings)
         served = create_app(settings)
         async with LifespanManager(served), auth_session(served) as session:
             return str(await work(session, settings, served.state.keys))
@@ -344,6 +354,15 @@ def _require_usable(url: str, *, powerful: bool = False) -> None:
     try:
         finish(require_usable(url, powerful=powerful))
     except NoDatabase as error:
+        _fail(str(error))
+
+
+async def _require_key(settings: Settings) -> None:
+    from api.oauth.keys import WrongKey, require_key
+
+    try:
+        await require_key(settings)
+    except WrongKey as error:
         _fail(str(error))
 
 
