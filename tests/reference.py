@@ -8,7 +8,7 @@ import ast
 import importlib
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,29 +80,46 @@ def _each(problem: Problem) -> Iterator[Problem]:
 
 
 def _refusals(path: Path) -> Iterator[Problem]:
-    for function in ast.walk(ast.parse(path.read_text())):
+    module = ast.parse(path.read_text())
+    shared = _said(module.body)
+    for function in ast.walk(module):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            said = {
-                target.id: node.value
-                for node in ast.walk(function)
-                if isinstance(node, ast.Assign)
-                for target in node.targets
-                if isinstance(target, ast.Name)
-            }
+            said = {**shared, **_said(ast.walk(function))}
             for call in (n for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)):
                 yield from _refusal(path, call, said)
+
+
+def _said(nodes: Iterable[ast.AST]) -> dict[str, ast.expr]:
+    """What each name is set to."""
+    told: dict[str, ast.expr] = {}
+    for node in nodes:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if value := getattr(node, "value", None):
+            told |= {target.id: value for target in targets if isinstance(target, ast.Name)}
+    return told
 
 
 def _refusal(path: Path, call: ast.Call, said: dict[str, ast.expr]) -> Iterator[Problem]:
     assert isinstance(call.func, ast.Name)
     if call.func.id in REFUSALS and call.args:
-        if not isinstance(call.args[0], ast.Constant | ast.JoinedStr):
-            raise NotLiteral(f"{path}:{call.lineno} refuses with a code that is not written there")
-        yield REFUSALS[call.func.id], _text(call.args[0], said), _text(call.args[1], said)
+        codes = list(_codes(call.args[0], said))
+        if not codes:
+            raise NotLiteral(f"{path}:{call.lineno} refuses with a code that its module does not spell out")
+        yield from ((REFUSALS[call.func.id], code, _text(call.args[1], said)) for code in codes)
     elif (
         call.func.id == "problem" and isinstance(call.args[1], ast.Constant) and isinstance(call.args[2], ast.Constant)
     ):
         yield call.args[1].value, call.args[2].value, _text(call.args[4], said)
+
+
+def _codes(node: ast.expr, said: dict[str, ast.expr]) -> Iterator[str]:
+    """The codes that an expression may mean: itself, or any value of the table that it is looked up in."""
+    if isinstance(node, ast.Constant | ast.JoinedStr):
+        yield _text(node, said)
+    elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+        table = said.get(node.value.id)
+        for value in table.values if isinstance(table, ast.Dict) else []:
+            yield from _codes(value, said)
 
 
 def _text(node: ast.expr, said: dict[str, ast.expr]) -> str:

