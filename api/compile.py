@@ -116,7 +116,7 @@ def page(ask: Ask, form: str) -> Statement:
         else [_way(key, descending)]
     )
     keys = ways if key is identity else [*ways, _way(identity, descending)]
-    inner = compiled(_shown(rows.order_by(*keys).limit(bindparam("limit", type_=Integer()) + 1), ask))
+    inner = compiled(_shown(rows.order_by(*keys).limit(bindparam("limit", None, type_=Integer()) + 1), ask))
     names = list(shown_fields(ask))
     row, separator = "row_to_json(r)::text", "','" if form == "json" else "e'\\n'"
     if form == "csv":
@@ -143,7 +143,8 @@ def _rows(ask: Ask) -> Rows:
 
 def _symbol(name: str, annotation: Any) -> Any:
     kind = next((SQL_TYPES[k] for k in _leaves(annotation) if k in SQL_TYPES), Text())
-    return bindparam(name, type_=ARRAY(kind) if is_list(annotation) else kind)
+    # With a value of None it is not required, which compiling a query that holds IN (…) would ask for.
+    return bindparam(name, None, type_=ARRAY(kind) if is_list(annotation) else kind)
 
 
 def _leaves(annotation: Any) -> list[Any]:
@@ -205,13 +206,13 @@ def _nullable(column: ColumnElement[Any]) -> bool:
 
 def _behind(key: Any, identity: Any, descending: bool, after: str) -> ColumnElement[bool]:
     """What lies behind the cursor's row; rows without a sort value come last either way."""
-    last_id = bindparam("cursor_id", type_=Uuid())
+    last_id = bindparam("cursor_id", None, type_=Uuid())
     later: ColumnElement[bool] = identity < last_id if descending else identity > last_id
     if key is identity:
         return later
     if after == "null":
         return and_(key.is_(None), later)
-    last = bindparam("cursor_value", type_=key.type)
+    last = bindparam("cursor_value", None, type_=key.type)
     further: ColumnElement[bool] = key < last if descending else key > last
     within: ColumnElement[bool] = or_(further, and_(key == last, later))
     return or_(within, key.is_(None)) if _nullable(key) else within

@@ -62,6 +62,18 @@ async def test_amounts_are_as_the_shape_spells_them_or_absent(app: FastAPI, mone
         assert (told["fee"], told["cap"], told["rate"]) == ({"amount": "125.50", "currency": "EUR"}, None, "80.00")
 
 
+async def test_a_query_may_hold_a_list_of_its_own_beside_what_is_asked(app: FastAPI) -> None:
+    def chosen(by: Any) -> Rows:
+        rows = priced(by)
+        return rows.where(rows.selected_columns["name"].in_(["Fee", "Cap"]), rows.selected_columns["name"] == by.name)
+
+    for build, more in ((one, {}), (lambda ask: page(ask, "json"), {"limit": 1})):
+        for name, seen in (("Fee", True), ("Cap", False)):
+            statement = build(Ask(chosen, PricedOut, given=(("name", str),)))
+            found = await app.state.pool.fetchval(statement.text, *statement.arguments({"name": name, **more}))
+            assert bool(found and found[0]) is seen
+
+
 def test_the_check_notices_what_the_shape_would_have_said_otherwise() -> None:
     at = "2026-11-24T09:30:00.000000Z"
     fine: dict[str, Any] = {"id": ID, "version": 1, "created_at": at, "updated_at": at, "name": "Fee"}
