@@ -34,6 +34,7 @@ from api.auth import Remembered
 from api.database import engine, refuse_powerful_role
 from api.headers import EveryAnswer
 from api.idempotency import Replay
+from api.limits import Limited, Limits
 from api.oauth.keys import Keys
 from api.read import Connection
 from api.settings import Settings
@@ -95,6 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
     logs.configure(settings.log_level)
     app.state.settings = settings
     app.state.remembered = Remembered()
+    app.state.limits = Limits(settings.requests_per_minute)
     problems.install(app)
     app.add_exception_handler(Replay, replayed)
     for area in AREAS:
@@ -104,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     require_rules()
     openapi.install(app)
     app.add_middleware(StrictBodies)
+    app.add_middleware(Limited)
     app.add_middleware(EveryAnswer, settings=settings)
     return app
 

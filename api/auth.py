@@ -50,16 +50,23 @@ class Remembered:
         self.known[token] = caller, until
 
 
+def bearer(header: str) -> str:
+    """The token of an Authorization header; empty when there is none."""
+    scheme, _, token = header.partition(" ")
+    return token if scheme.lower() == "bearer" else ""
+
+
 async def authenticate(request: Request) -> Caller:
     """The caller. Raises Unauthenticated without a token, or with one that does not hold."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    token = bearer(request.headers.get("authorization", ""))
+    if not token:
         raise Unauthenticated("no-token", "Send an access token: Authorization: Bearer …")
     state = request.app.state
     caller = state.remembered.get(token)
     if caller is None:
         caller, until = await _verify(token, state)
         state.remembered.put(token, caller, until)
+        request.state.quota = state.limits.take(caller.session_id)
     request.state.caller = caller
     return caller  # type: ignore[no-any-return]
 

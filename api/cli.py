@@ -59,7 +59,7 @@ def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     _require_free(host, port)
     # Away from loopback the public address is the operator's to say.
     address = _address(host, port) if host in LOOPBACK else None
-    with contextlib.suppress(KeyboardInterrupt), _database(address) as settings:
+    with contextlib.suppress(KeyboardInterrupt), _database(address) as settings, _metrics(settings):
         asyncio.run(_serve(settings, host, port))
 
 
@@ -119,9 +119,12 @@ def init(
 ) -> None:
     """Make an organisation and its admin, who chooses a password by the one-time link that is printed."""
     from api import provision
+    from models.oauth import OAuthClient
 
     async def work(session: Any, settings: Settings, _keys: Any) -> str:
-        await provision.ensure_docs_client(session, settings)
+        # A server that runs keeps this client at its own address, which may not be ours.
+        if await session.get(OAuthClient, provision.DOCS) is None:
+            await provision.ensure_docs_client(session, settings)
         tenant_id = await provision.create_organisation(
             session, slug=slug, name=name, country=country, time_zone=time_zone, currency=currency, sandbox=sandbox
         )
@@ -222,8 +225,11 @@ async def _serve(settings: Settings, host: str, port: int, once_up: _Demo | None
     # The server raises the signal that stopped it once more at its end: as an interrupt, so that we still clean up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from api.app import create_app
+    from api.oauth.session import auth_session
+    from api.provision import ensure_docs_client
     from api.worker import run
 
+    await _require_key(settings)
     served = create_app(settings)
     config = uvicorn.Config(
         served, host=host, port=port, loop="uvloop", http="httptools", access_log=False, log_level="warning"
@@ -234,6 +240,9 @@ async def _serve(settings: Settings, host: str, port: int, once_up: _Demo | None
     try:
         while not server.started and not serving.done():  # noqa: ASYNC110  (the server has no event to wait for)
             await asyncio.sleep(0.02)
+        if server.started:
+            async with auth_session(served) as session:
+                await ensure_docs_client(session, settings)
         if server.started and once_up is not None:
             await once_up(served)
         elif server.started:
@@ -304,6 +313,7 @@ def _provision(work: Any, *, demo: Settings | None = None) -> str:
     from api.oauth.session import auth_session
 
     async def inside(settings: Settings) -> str:
+        await _require_key(settings)
         served = create_app(settings)
         async with LifespanManager(served), auth_session(served) as session:
             return str(await work(session, settings, served.state.keys))
@@ -322,6 +332,16 @@ def _settings(**given: Any) -> Settings:
         _fail("\n".join(f"TRACKER_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
 
 
+@contextlib.contextmanager
+def _metrics(settings: Settings) -> Iterator[None]:
+    from api import metrics
+
+    if settings.metrics_port is not None:
+        _require_free(settings.metrics_host, settings.metrics_port, "TRACKER_METRICS_PORT")
+    with metrics.shown(settings):
+        yield
+
+
 def _demo_settings(host: str, port: int) -> Settings:
     return _settings(issuer=_address(host, port), log_level="warning", database_url=None)
 
@@ -337,14 +357,23 @@ def _require_usable(url: str, *, powerful: bool = False) -> None:
         _fail(str(error))
 
 
-def _require_free(host: str, port: int) -> None:
+async def _require_key(settings: Settings) -> None:
+    from api.oauth.keys import WrongKey, require_key
+
+    try:
+        await require_key(settings)
+    except WrongKey as error:
+        _fail(str(error))
+
+
+def _require_free(host: str, port: int, way: str = "--port") -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            _fail(f"Cannot listen on {host}:{port} ({error.strerror}): choose another with --port.")
+            _fail(f"Cannot listen on {host}:{port} ({error.strerror}): choose another with {way}.")
 
 
 def _say(text: str) -> None:

@@ -12,7 +12,7 @@ from api.problems import can_refuse
 from api.read import Reads
 from api.schema import Filter, Page
 from models.errors import Missing
-from models.journal import events, subject_events
+from models.journal import events, histories, subject_events
 from models.types import Instant, InstantIn
 
 router = APIRouter(tags=["events"])
@@ -55,5 +55,8 @@ async def list_events(read: Reads, by: Annotated[EventFilter, Query()]) -> Respo
 async def list_subject_events(
     read: Reads, collection: str, subject_id: UUID, by: Annotated[SubjectEventFilter, Query()]
 ) -> Response:
-    """List the history of one object: who changed what, when."""
+    """List the history of one object: who changed what, when. It takes the scope and the role to read the object."""
+    if collection not in histories():
+        raise Missing("not-found", f"There is no collection {collection} here.")
+    read.under(histories()[collection])
     return await read.page(subject_events, EventOut, by, collection=collection, subject_id=subject_id)

@@ -1,27 +1,22 @@
-"""What every answer carries, errors included: request id, API version, security headers; and one log line, one metric.
+"""What every answer carries, errors included: request id, version, security, rate limit; one log line, one metric.
 
 Pure ASGI and outermost, so that even a crash leaves as a problem with its request id, and without internals.
 """
 
 import re
 import time
-from typing import Any
 
 import structlog
-from prometheus_client import Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
+from api import metrics
 from api.problems import protocol_problem
 from api.settings import Settings
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-SECONDS = Histogram(
-    "tracker_request_seconds", "Time to answer a request", ["method", "route", "status"],
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
-)  # fmt: skip
 log = structlog.get_logger("tracker.request")
 
 
@@ -55,6 +50,8 @@ class EveryAnswer:
                 headers["x-request-id"] = request_id
                 for name, value in self.fixed.items():
                     headers[name] = value
+                if quota := scope["state"].get("quota"):
+                    headers.update(quota.headers())
                 headers.setdefault("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
                 headers.setdefault("cache-control", "no-store")
             await send(message)
@@ -69,15 +66,13 @@ class EveryAnswer:
             self._tell(scope, request_id, status, time.perf_counter() - started)
 
     def _tell(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        route: Any = scope.get("route")
-        path = getattr(route, "path", "unknown")
-        SECONDS.labels(scope["method"], path, status).observe(seconds)
+        metrics.observe(scope, status, seconds)
         caller = scope["state"].get("caller")
         log.info(
             "answered",
             request_id=request_id,
             method=scope["method"],
-            route=path,
+            route=metrics.template(scope),
             path=scope["path"],
             status=status,
             ms=round(seconds * 1000, 2),

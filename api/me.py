@@ -19,6 +19,7 @@ class MeOut(SQLModel):
     person_id: UUID | None
     expert_id: UUID | None
     roles: list[Role]
+    scopes: list[str] = Field(description="What the token carries; a call needs one of them and one of the roles")
     organisation_id: UUID
     organisation: str = Field(description="Slug of the organisation that the token is bound to")
 
@@ -35,8 +36,8 @@ class MyOrganisations(SQLModel):
 
 @router.get("/me", response_model=MeOut)
 async def get_me(read: Reads) -> Response:
-    """Read who you are here: account, person or expert, roles, organisation."""
-    return await read.one(me, MeOut)
+    """Read who you are here: account, person or expert, roles, scopes, organisation."""
+    return await read.one(me, MeOut, scope=" ".join(sorted(read.caller.scopes)))
 
 
 @router.get("/me/organisations", response_model=MyOrganisations)

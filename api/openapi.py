@@ -7,32 +7,41 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api import examples
 from api.problems import Problem
 from models.policy import RULES, SCOPES
 
 DESCRIPTION = """Manages engagements of outside experts: sponsored programmes, vetted experts, agreed scope, contracts,
 confidentiality, knowledge transfer, handover. Conventions are described in openapi/README.md of the source."""
-SHARED = {
+REFUSALS = {
     "401": "The token is missing or no longer stands: see WWW-Authenticate",
     "403": "The scope, the role or a rule does not allow it",
-    "422": "The input is not valid: see errors",
-    "503": "Try again later: see Retry-After",
-}
-BODIED = {
+    "404": "There is no such object here",
+    "408": "The body did not arrive in time",
+    "409": "The state of things does not allow it: see unmet",
+    "412": "Changed meanwhile",
     "413": "The body is larger than 1 MiB",
     "415": "The body is not JSON",
-    "408": "The body did not arrive in time",
+    "422": "The input is not valid: see errors",
+    "428": "If-Match is required",
+    "429": "Too many requests in a minute: see Retry-After",
+    "503": "Try again later: see Retry-After",
 }
-CONDITIONAL = {"412": "Changed meanwhile", "428": "If-Match is required"}
+SHARED = ("401", "403", "422", "429", "503")
+BODIED = ("408", "409", "413", "415")
+CONDITIONAL = ("412", "428")
 TOKEN_URL = {"tokenUrl": "/oauth/token", "scopes": SCOPES}
 FLOWS = {
     "authorizationCode": {"authorizationUrl": "/authorize", "refreshUrl": "/oauth/token", **TOKEN_URL},
     "clientCredentials": TOKEN_URL,
 }
+ANSWERED = ("X-Request-Id", "RateLimit")
 HEADERS = {
     "ETag": "The version in quotes; send it back as If-Match",
     "Location": "Where the new object is",
     "X-Request-Id": "Quote it when you report a problem",
+    "RateLimit": "What is left of the limit in this window, and its end in seconds",
+    "Retry-After": "Seconds to wait",
 }
 
 
@@ -50,11 +59,24 @@ def _document(app: FastAPI) -> dict[str, Any]:
     document["components"].setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
+    document["components"]["responses"] = {f"Problem{status}": _refusal(status) for status in REFUSALS}
     document["components"]["securitySchemes"] = {"oauth2": {"type": "oauth2", "flows": FLOWS}}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _complete(path, method, operation)
+            _illustrate(operation, document["components"])
     return document
+
+
+def _illustrate(operation: dict[str, Any], components: dict[str, Any]) -> None:
+    """Examples of the body and the answer; each stands once in the document, by its shape's name."""
+    told, shapes = components.setdefault("examples", {}), components["schemas"]
+    bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+    for part in (part for body in bodies for part in body.get("content", {}).values()):
+        if not (name := part.get("schema", {}).get("$ref", "").rpartition("/")[2]):
+            continue
+        told[name] = {"value": examples.of_shape(shapes[name], shapes)}
+        part["examples"] = {"example": {"$ref": f"#/components/examples/{name}"}}
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
@@ -63,22 +85,30 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["security"] = [{"oauth2": [rule.scope] if rule.scope else []}]
     operation["x-roles"] = sorted(rule.roles | rule.own)
     responses = operation["responses"]
-    shared = dict(SHARED)
+    for response in responses.values():
+        response["headers"] = {name: _header(HEADERS[name]) for name in ANSWERED}
+    if "201" in responses:
+        responses["201"]["headers"]["Location"] = _header(HEADERS["Location"])
+    refused = {*SHARED, *(status for status in responses if not status.startswith("2"))}
     if method in ("post", "put", "patch"):
-        shared |= BODIED | {"409": "The state of things does not allow it: see unmet"}
-    if "{" in path:
-        shared["404"] = "There is no such object here"
+        refused |= {*BODIED}
     if method in ("put", "patch", "delete"):
-        shared |= CONDITIONAL
-    for status, description in shared.items():
-        responses[status] = _problem(description)
-    for status, response in responses.items():
-        if not status.startswith("2"):
-            response["content"] = _problem("")["content"]
-        response.setdefault("headers", {})["X-Request-Id"] = _header(HEADERS["X-Request-Id"])
-        if status == "201":
-            response["headers"]["Location"] = _header(HEADERS["Location"])
+        refused |= {*CONDITIONAL}
+    if "{" in path:
+        refused.add("404")
+    responses.update({status: {"$ref": f"#/components/responses/Problem{status}"} for status in refused})
     _parameters(method, path, operation)
+
+
+def _refusal(status: str) -> dict[str, Any]:
+    names = [*ANSWERED, *(["Retry-After"] if status in ("429", "503") else [])]
+    schema = {"$ref": "#/components/schemas/Problem"}
+    example = examples.of_problem(int(status), REFUSALS[status])
+    return {
+        "description": REFUSALS[status],
+        "headers": {name: _header(HEADERS[name]) for name in names},
+        "content": {"application/problem+json": {"schema": schema, "example": example}},
+    }
 
 
 def _parameters(method: str, path: str, operation: dict[str, Any]) -> None:
@@ -93,11 +123,6 @@ def _parameters(method: str, path: str, operation: dict[str, Any]) -> None:
         body["application/merge-patch+json"] = body["application/json"]
     if not parameters:
         del operation["parameters"]
-
-
-def _problem(description: str) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": description, "content": content}
 
 
 def _header(description: str) -> dict[str, Any]:

@@ -65,9 +65,13 @@ class Read:
 
     def __init__(self, request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> None:
         self.request, self.caller = request, caller
-        self.rule = rule_of(request)
-        require_scope(self.rule, caller)
+        self.under(rule_of(request))
         self.money = MONEY_READ in caller.scopes
+
+    def under(self, rule: Rule) -> None:
+        """Judge the caller by this rule: the operation's, unless what is read has a stricter one."""
+        require_scope(rule, self.caller)
+        self.rule = rule
 
     async def one(self, query: Query, out: type[BaseModel], **by: Any) -> Response:
         """The object that the query names, or Missing. 304 when the caller holds this version already."""

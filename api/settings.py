@@ -32,8 +32,12 @@ class Settings(BaseSettings):
     api_version: str = "1.0.0"
     read_pool_size: int = Field(default=16, ge=1, le=500, description="Connections for reads")
     write_pool_size: int = Field(default=10, ge=1, le=500, description="Connections for writes and sign-in")
+    requests_per_minute: int = Field(default=6000, ge=1, description="For each token, and each address without one")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
-    metrics_port: int | None = Field(default=None, description="Loopback port for Prometheus metrics; unset: none")
+    metrics_port: int | None = Field(default=None, ge=1, le=65535, description="Port for Prometheus; unset: none")
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Where that port listens: loopback, or a private address"
+    )
 
     @field_validator("issuer")
     @classmethod

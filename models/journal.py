@@ -4,7 +4,9 @@ The row is the audit trail (who, what, when, from, to), the activity feed and th
 forgotten and none can disagree with the data. The table is append-only by grant.
 """
 
+from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel, col
 
 from models.base import INSTANT, Row, document, plain, uuid7
+from models.policy import RULES, Role, Rule
 from models.queries import Rows, among, between
 from models.tenancy import Actor, Sight, Walled
 
@@ -120,6 +123,18 @@ def money_fields() -> list[str]:
     """The columns whose values nobody without money:read may see, in events either."""
     tables = Row.metadata.tables.values()
     return sorted({c.name for t in tables for c in t.columns if c.info.get("scope") == "money:read"})
+
+
+@cache
+def histories() -> dict[str, Rule]:
+    """Who may read the history of an object, by its collection: who may read the object, as any reader may.
+
+    Staff who may read only what is their own are left out, since the guard that tells is the operation's; an expert's
+    own is what the walls leave. Without an operation to read the object, it takes who reads the whole journal.
+    """
+    tables = [mapper.class_ for mapper in Row._sa_registry.mappers if issubclass(mapper.class_, Row)]
+    found = {table.collection(): RULES.get(f"get_{table.singular()}", RULES["list_events"]) for table in tables}
+    return {name: replace(rule, own=rule.own & {Role.EXPERT}) for name, rule in found.items()}
 
 
 def events(by: Any) -> Rows:

@@ -214,13 +214,14 @@ def memberships(by: Any) -> SelectOfScalar[Membership]:
     return among(select(Membership), by, Membership.person_id, Membership.expert_id)
 
 
-def me(_by: Any) -> Rows:
-    """Who the door let in, and where."""
+def me(by: Any) -> Rows:
+    """Who the door let in, and where; `scope` is the token's, as OAuth writes it: words parted by spaces."""
     return sa_select(
         func.app.account_id(type_=Uuid()).label("account_id"),
         func.app.person_id(type_=Uuid()).label("person_id"),
         func.app.expert_id(type_=Uuid()).label("expert_id"),
         func.app.roles(type_=ARRAY(Text)).label("roles"),
+        func.string_to_array(by.scope, " ", type_=ARRAY(Text)).label("scopes"),
         col(Organisation.id).label("organisation_id"),
         col(Organisation.slug).label("organisation"),
     )

@@ -64,7 +64,11 @@ def database(cluster: Cluster) -> str:
 def settings(cluster: Cluster, database: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     data_dir: Path = tmp_path_factory.mktemp("data")
     return Settings(
-        database_url=cluster.url("tracker_app", database), data_dir=data_dir, issuer=ISSUER, log_level="error"
+        database_url=cluster.url("tracker_app", database),
+        data_dir=data_dir,
+        issuer=ISSUER,
+        log_level="error",
+        requests_per_minute=1_000_000,
     )
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from joserfc import jwe
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlmodel import select
 
+from api.database import engine
 from api.oauth.session import as_authority
 from api.settings import Settings
 from models.oauth import KeyState, OAuthKey
@@ -24,16 +26,40 @@ LOCK = text("select pg_advisory_xact_lock(hashtextextended('tracker-keys', 0))")
 ENCRYPTION = {"alg": "dir", "enc": "A256GCM"}
 
 
+class WrongKey(RuntimeError):
+    """The key-encryption key is none, or not this database's; the message says what to do."""
+
+
 def key_encryption_key(settings: Settings) -> OctKey:
     """The key that encrypts the signing keys: from the settings, else from a file that only this user can read.
 
-    Raises ValueError when it is not 32 bytes in base64url.
+    Raises WrongKey when it is not 32 bytes in base64url.
     """
-    text = settings.key or _kept(settings.data_dir / "key")
-    key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    text = (settings.key or _kept(settings.data_dir / "key")).strip()
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        key = b""
     if len(key) != 32:
-        raise ValueError("TRACKER_KEY is not 32 bytes in base64url")
+        raise WrongKey(f"{_place(settings)} is not 32 bytes in base64url: set the key that this database began with.")
     return OctKey.import_key(key)
+
+
+def _place(settings: Settings) -> str:
+    return "TRACKER_KEY" if settings.key else str(settings.data_dir / "key")
+
+
+async def require_key(settings: Settings) -> None:
+    """Raise WrongKey unless the signing keys of the database open; the first one is made when there is none."""
+    database = engine(settings.database_url or "", pool_size=1)
+    try:
+        await Keys.load(async_sessionmaker(database, class_=AsyncSession, expire_on_commit=False), settings)
+    except JoseError:
+        raise WrongKey(
+            f"{_place(settings)} does not open the signing keys of this database: set the key that it began with."
+        ) from None
+    finally:
+        await database.dispose()
 
 
 def _kept(path: Path) -> str:

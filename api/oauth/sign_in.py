@@ -1,6 +1,5 @@
 """Signing in and out, and choosing a password by a one-time link."""
 
-from ipaddress import ip_network
 from math import ceil
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 from starlette.responses import RedirectResponse, Response
 
+from api.limits import network
 from api.oauth.browser import Visit, begin_session, end_session, form_of, keep_cookie, start_again, visit_of
 from api.oauth.pages import message, page
 from api.oauth.passwords import MAX_LENGTH, MIN_LENGTH, hashed, matches
@@ -50,7 +50,7 @@ async def sign_in(request: Request) -> Response:
         return start_again()
     query, email = form.get("query", ""), form.get("email", "").strip().lower()[:MAX_EMAIL]
     account_try = LoginAttempt(key=f"account {email}")
-    address_try = LoginAttempt(key=f"address {_network(request)}")
+    address_try = LoginAttempt(key=f"address {network(request.scope)}")
     async with auth_session(request.app) as session:
         if seconds := await _must_wait(session, (account_try, FREE_PER_ACCOUNT), (address_try, FREE_PER_ADDRESS)):
             return _too_many(seconds)
@@ -90,15 +90,6 @@ def _too_many(seconds: int) -> Response:
     answer = message("Too many attempts", 429, f"Wait {seconds} seconds, then try again.")
     answer.headers["retry-after"] = str(seconds)
     return answer
-
-
-def _network(request: Request) -> str:
-    """Whose address it is: an IPv6 caller owns a whole /64."""
-    host = request.client.host if request.client else ""
-    try:
-        return str(ip_network(f"{host}/64" if ":" in host else host, strict=False))
-    except ValueError:
-        return "unknown"
 
 
 @router.post("/oauth/sign-out")

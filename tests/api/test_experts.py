@@ -4,7 +4,11 @@ from typing import Any
 
 import httpx
 
+from api.experts import ExpertiseClaimOut, ExpertOut, VettingCheckOut
 from tests.conftest import House
+from tests.shapes import assert_as_serialised
+
+READING = frozenset({"experts:read"})
 
 EXPERT = {"name": "Ida", "email": "Ida@Example.org", "country": "NL", "skills": ["Listening"]}
 
@@ -110,9 +114,16 @@ async def test_an_expert_sees_themselves_and_nobody_else(house: House) -> None:
     assert (await expert.get("/events")).status_code == 403
 
 
-async def test_what_postgresql_writes_is_what_the_shape_would_have_said(house: House) -> None:
-    from api.experts import ExpertOut
-
-    buyer = await house.client("procurement")
-    expert = await registered(buyer, firm='Ümlaut & Søn "quoted"')
-    assert ExpertOut.model_validate(expert).model_dump(mode="json") == expert
+async def test_what_postgresql_writes_is_what_the_shapes_would_have_said(house: House) -> None:
+    buyer, colleague = await house.client("procurement"), await house.client("procurement")
+    expert = await registered(buyer, firm='Ümlaut & Søn "quoted" \\ \u2028', languages=["Nederlands"])
+    await registered(buyer, email="b@example.org")
+    await verified_claim(buyer, colleague, expert)
+    await checked(buyer, expert, "identity", "passed", "2099-01-01")
+    for reader in (buyer, await house.client("dashboard"), await house.client("lead", scopes=READING)):
+        await assert_as_serialised(reader, f"/experts/{expert['id']}", ExpertOut)
+        await assert_as_serialised(reader, "/experts", ExpertOut)
+    for path, out in (("/expertise-claims", ExpertiseClaimOut), ("/vetting-checks", VettingCheckOut)):
+        row = (await buyer.get(path)).json()["data"][0]
+        await assert_as_serialised(buyer, path, out)
+        await assert_as_serialised(buyer, f"{path}/{row['id']}", out)

@@ -1,5 +1,6 @@
 """Never a 500, and nothing that the document does not say: every operation fuzzed over real HTTP, as two roles."""
 
+import os
 import socket
 import threading
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import schemathesis
 import uvicorn
 from fastapi import FastAPI
@@ -22,9 +24,22 @@ from schemathesis.specs.openapi.checks import (
 from api.app import create_app
 from api.settings import Settings
 from tests.conftest import found
+from tests.reference import problems
 
 DOCUMENT = schemathesis.openapi.from_path(Path(__file__).parent.parent.parent / "openapi" / "openapi.json")
+# Random examples beside the boundary values of each field, which are all tried; more of them for a long night.
+EXAMPLES = int(os.environ.get("TRACKER_FUZZ_EXAMPLES", "5"))
+CODES = {(status, code) for status, code, _ in problems()}
+
+
+def is_a_documented_problem(_context: schemathesis.CheckContext, answer: schemathesis.Response, _case: object) -> None:
+    """Every refusal has a code that stands in openapi/problems.md under its status."""
+    if answer.status_code >= 400:
+        assert (answer.status_code, answer.json()["code"]) in CODES, answer.text
+
+
 CHECKS = [
+    is_a_documented_problem,
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
@@ -55,7 +70,17 @@ async def authorization(request: pytest.FixtureRequest, app: FastAPI) -> str:
     return str(client.headers["authorization"])
 
 
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    """Connections that are kept, and no look at the environment for each of thousands of requests."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
 @DOCUMENT.parametrize()
-@effort(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_never_a_500_and_nothing_undocumented(case: schemathesis.Case, server: str, authorization: str) -> None:
-    case.call_and_validate(base_url=server, headers={"authorization": authorization}, checks=CHECKS)
+@effort(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_never_a_500_and_nothing_undocumented(
+    case: schemathesis.Case, server: str, authorization: str, session: requests.Session
+) -> None:
+    case.call_and_validate(base_url=server, headers={"authorization": authorization}, checks=CHECKS, session=session)

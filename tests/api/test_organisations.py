@@ -2,7 +2,11 @@
 
 import uuid
 
+from api.events import EventOut
+from api.me import MeOut
+from api.organisations import BusinessUnitOut, ClockOut, MembershipOut, OrganisationOut, PersonOut, PolicyOut
 from tests.conftest import House
+from tests.shapes import assert_as_serialised
 
 
 async def test_a_unit_is_created_read_changed_and_told(house: House) -> None:
@@ -170,6 +174,15 @@ async def test_scope_caps_what_a_role_may_do(house: House) -> None:
     assert 'scope="organisations:write"' in refused.headers["www-authenticate"]
 
 
+async def test_me_tells_who_and_where_one_is_and_what_the_token_carries(house: House) -> None:
+    for scopes in ({"organisations:read", "money:read"}, set()):
+        member = await house.client("member", "lead", scopes=frozenset(scopes))
+        told = (await member.get("/me")).json()
+        assert told["scopes"] == sorted(scopes)
+        assert (told["roles"], told["organisation"]) == (["member", "lead"], house.slug)
+        assert (told["organisation_id"], told["expert_id"]) == (str(house.id), None)
+
+
 async def test_the_sandbox_clock_goes_forward_only(house: House) -> None:
     admin = await house.client("admin")
     before = (await admin.get("/clock")).json()
@@ -199,3 +212,25 @@ async def test_unknown_routes_and_methods_are_problems(house: House) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), path
         assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert "allow" in (await admin.delete("/people")).headers
+
+
+async def test_what_postgresql_writes_is_what_the_shapes_would_have_said(house: House) -> None:
+    admin = await house.client("admin")
+    person = await house.person('Zoë "Z" \\ \u2029Zebra')
+    leaving = {"leaves_on": "2999-01-01"}
+    assert (await admin.post(f"/people/{person}/announce-departure", json=leaving)).status_code == 200
+    membership = (await admin.get("/memberships")).json()["data"][0]["id"]
+    for path, out in (
+        ("/business-units", BusinessUnitOut),
+        (f"/business-units/{house.unit_id}", BusinessUnitOut),
+        ("/clock", ClockOut),
+        ("/events", EventOut),
+        ("/me", MeOut),
+        ("/memberships", MembershipOut),
+        (f"/memberships/{membership}", MembershipOut),
+        ("/organisation", OrganisationOut),
+        ("/people", PersonOut),
+        (f"/people/{person}", PersonOut),
+        ("/policy", PolicyOut),
+    ):
+        await assert_as_serialised(admin, path, out)
