@@ -6,6 +6,7 @@ only its user (and root) can enter, so no password guards what no one else can r
 """
 
 import asyncio
+import contextlib
 import fcntl
 import importlib.metadata
 import importlib.util
@@ -266,10 +267,12 @@ def ensure_database(data_dir: Path, *, throwaway: bool = False) -> EmbeddedClust
 
 
 def _server_user() -> pwd.struct_passwd:
-    try:
-        return pwd.getpwnam(SERVER_USER)
-    except KeyError:
-        useradd = ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/false"]
+    """The server's own user, made where it is missing; one at a time, so that none meets it half made."""
+    useradd = ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/false"]
+    with Path("/etc/passwd").open() as users:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(SERVER_USER)
         made = shutil.which("useradd") and subprocess.run([*useradd, SERVER_USER], check=False, capture_output=True)
         return pwd.getpwnam(SERVER_USER if made and made.returncode == 0 else "nobody")
 

@@ -6,6 +6,7 @@ Each function takes a session that is already tracker_auth's (api/oauth/session.
 import re
 import secrets
 from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -49,14 +50,29 @@ def act_for(session: AsyncSession, tenant_id: UUID) -> None:
 
 
 async def create_organisation(
-    session: AsyncSession, *, slug: str, name: str, country: str, time_zone: str, currency: str, sandbox: bool
+    session: AsyncSession,
+    *,
+    slug: str,
+    name: str,
+    country: str,
+    time_zone: str,
+    currency: str,
+    sandbox: bool,
+    clock_offset: timedelta = timedelta(0),
 ) -> UUID:
-    """A new organisation with the default policy; its id."""
+    """A new organisation with the default policy; its id. A sandbox's clock may start in the past."""
     id = uuid7()
     act_for(session, id)
     session.add(
         Organisation(
-            id=id, slug=slug, name=name, country=country, time_zone=time_zone, currency=currency, sandbox=sandbox
+            id=id,
+            slug=slug,
+            name=name,
+            country=country,
+            time_zone=time_zone,
+            currency=currency,
+            sandbox=sandbox,
+            clock_offset=clock_offset,
         )
     )
     session.add(Policy(id=id))

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, Integer, Text, cast, func, literal, select, true
+from sqlalchemy import ColumnElement, Date, Integer, Text, cast, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import JSON, array
 from sqlmodel import Field, SQLModel, col
 
@@ -43,10 +43,11 @@ def portfolio(_by: Any) -> Rows:
 
 def _by_status(collection: str, statuses: type[StrEnum]) -> ColumnElement[Any]:
     """Every status with its count, also those at which nothing stands, so that a reader need not know them."""
-    status = func.unnest(array([literal(s.value, Text) for s in statuses])).column_valued("status")
-    counted = (col(PortfolioCount.collection) == collection) & (col(PortfolioCount.status) == status)
-    figures = func.json_object_agg(status, func.coalesce(col(PortfolioCount.n), 0), type_=JSON)
-    return select(figures).select_from(status).outerjoin(PortfolioCount, counted).scalar_subquery()
+    names = array([literal(s.value, Text) for s in statuses])
+    every = func.unnest(names).table_valued(column("status", Text)).render_derived(name="every")
+    counted = (col(PortfolioCount.collection) == collection) & (col(PortfolioCount.status) == every.c.status)
+    figures = func.json_object_agg(every.c.status, func.coalesce(col(PortfolioCount.n), 0), type_=JSON)
+    return select(figures).select_from(every.outerjoin(PortfolioCount, counted)).scalar_subquery()
 
 
 def _sum(collection: str, statuses: Any) -> ColumnElement[int]:

@@ -81,7 +81,7 @@ Amount = Annotated[
 Figure = Annotated[
     Decimal,
     BeforeValidator(_decimal_text),
-    Field(max_digits=18, decimal_places=4, allow_inf_nan=False),
+    Field(max_digits=18, decimal_places=4, allow_inf_nan=False, examples=["41.0000"]),
     PlainSerializer(lambda value: f"{value:.4f}", return_type=str, when_used="json"),
 ]
 """A measured or wanted figure of an objective: a decimal string with four places, may be negative."""
