@@ -11,6 +11,7 @@ from sqlalchemy import CheckConstraint, Index, Select, Text, func, select
 from sqlmodel import Field, SQLModel, col
 
 from models.base import Row, amount, choice, currency, document, link
+from models.engagements import Engagement
 from models.errors import Conflict, Invalid, Unmet
 from models.lifecycle import Lifecycle
 from models.queries import Rows, among, between, gathered, mentioning
@@ -112,6 +113,14 @@ ASSIGNMENT = Lifecycle(
         "cancel": ({S.DRAFT, S.AGREED, S.IN_PROGRESS, S.RETURNED}, S.CANCELLED, _by_lead),
     },
 )
+
+
+def require_steady(programme: str | None, engagement: Engagement) -> None:
+    """Raise Conflict for new scope in a programme that its sponsors or its time ran out on."""
+    if programme in SHAKEN:
+        refs = [f"/programmes/{engagement.programme_id}"]
+        unmet = [Unmet("programme-not-at-risk", "a programme with its sponsors", programme, refs)]
+        raise Conflict("programme-at-risk", f"The programme is {programme}: it takes on no new scope.", unmet=unmet)
 
 
 class AssignmentFields(SQLModel):
@@ -243,6 +252,10 @@ class Deliverable(DeliverableFields, Row, table=True):
     submitted_by: UUID | None = None
     decided_by: UUID | None = None
     reason: str | None = None
+
+    def require_pending(self) -> None:
+        if self.status is not D.PENDING:
+            raise Conflict("not-pending", f"This deliverable is {self.status}: only a pending one can be changed.")
 
     def submit(self, facts: DeliverableFacts, evidence: str) -> None:
         DELIVERABLE.move("submit", self, facts)

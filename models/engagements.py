@@ -167,6 +167,7 @@ def _ready_to_close(engagement: "Engagement", facts: EngagementFacts) -> Iterato
 S = EngagementStatus
 # Work is under way in these: access may be used, time logged, knowledge handed over.
 RUNNING = frozenset({S.ACTIVE, S.PAUSED, S.HANDOVER})
+ENDED = frozenset({S.CLOSED, S.CANCELLED, S.TERMINATED})
 # Nobody approved these, or nobody works on them: their value takes nothing from the programme's means.
 UNCOMMITTED = frozenset({S.DRAFT, S.SUBMITTED, S.CANCELLED})
 ENGAGEMENT = Lifecycle(
@@ -245,6 +246,14 @@ class Engagement(EngagementFields, Row, table=True):
         if self.status not in wanted:
             detail = f"The engagement is {self.status}; this is done while it is {' or '.join(wanted)}."
             raise Conflict("wrong-stage", detail, unmet=[Unmet("stage", list(wanted), str(self.status), [self.ref])])
+
+    def require_not(self, *states: EngagementStatus) -> None:
+        """Raise Conflict for work on an engagement that has come to its end."""
+        if self.status in states:
+            detail = f"The engagement is {self.status}: nothing is added to it any more."
+            raise Conflict(
+                "engagement-over", detail, unmet=[Unmet("engagement-open", "open", str(self.status), [self.ref])]
+            )
 
     def vacant_side(self, facts: EngagementFacts) -> str | None:
         """For which side the caller may still close it: lead, sponsor or neither."""

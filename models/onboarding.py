@@ -11,7 +11,7 @@ from sqlalchemy import Index, Select, Text, UniqueConstraint, cast, select
 from sqlmodel import Field, SQLModel, col
 
 from models.base import Row, choice, document, link
-from models.engagements import Engagement, EngagementMode
+from models.engagements import RUNNING, Engagement, EngagementMode, EngagementStatus
 from models.errors import Conflict, Unmet
 from models.lifecycle import Lifecycle
 from models.policy import Role
@@ -71,6 +71,13 @@ ONBOARDING_TASK = Lifecycle(
         "waive": ({T.OPEN, T.SUBMITTED, T.RETURNED}, T.WAIVED, _four_eyes),
     },
 )
+
+
+# When tasks of a phase may still be added.
+TASK_STAGES = {
+    TaskPhase.ONBOARDING: (EngagementStatus.APPROVED, EngagementStatus.ONBOARDING),
+    TaskPhase.OFFBOARDING: tuple(RUNNING),
+}
 
 
 class OnboardingTaskFields(SQLModel):
@@ -241,10 +248,7 @@ class Dossier(DossierFields, Row, table=True):
     decided_by: UUID | None = None
     reason: str | None = None
 
-    def require_editable(self, expert_id: UUID | None) -> None:
-        """Raise Conflict for another's hand, and for a dossier that lies with the lead."""
-        if expert_id is None:
-            raise Conflict("not-the-expert", "The dossier is the expert's own homework: nobody else writes it.")
+    def require_editable(self) -> None:
         if self.status not in (D.DRAFT, D.RETURNED):
             raise Conflict("not-a-draft", f"This dossier is {self.status}: only a draft or a returned one changes.")
 

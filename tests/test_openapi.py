@@ -31,7 +31,9 @@ def test_examples_are_what_the_shapes_allow(app: FastAPI, name: str) -> None:
         (parameter,) = route.dependant.body_params
         assert body
         TypeAdapter(parameter.field_info.annotation).validate_python(body)
-    content = next(answer["content"] for status, answer in operation["responses"].items() if status in ("200", "201"))
+    content = next(
+        (answer["content"] for status, answer in operation["responses"].items() if status in ("200", "201")), {}
+    )
     if route.response_model is None:
         assert "application/json" not in content, "an answer in JSON has a shape"
         return
