@@ -142,4 +142,6 @@ def plain(value: Any) -> Any:
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(value, Decimal):
         return str(value)
-    return value if isinstance(value, str | int | float | bool | dict | list | None) else str(value)
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return value if isinstance(value, str | int | float | bool | dict | None) else str(value)

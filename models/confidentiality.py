@@ -11,13 +11,13 @@ from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Index, Select, Tex
 from sqlmodel import Field, SQLModel, col
 
 from models.base import INSTANT, Row, choice, document, link, uuid7
-from models.contracts import Classification, Contract, ContractKind, in_force
+from models.contracts import Contract, ContractKind, in_force
 from models.engagements import RUNNING, Engagement
 from models.errors import Conflict, Forbidden, Unmet
 from models.lifecycle import Lifecycle
 from models.queries import Rows, among, between, mentioning
 from models.tenancy import Sight, Walled, sql_now, through
-from models.types import Code, Title
+from models.types import Classification, Code, Title
 from models.types import Text as Prose
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints as Chars
 from sqlalchemy import (
+    ARRAY,
     CheckConstraint,
     ColumnElement,
     Date,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Select,
     Text,
     UniqueConstraint,
+    Uuid,
     and_,
     cast,
     func,
@@ -33,7 +35,8 @@ from models.errors import Conflict, Invalid, Unmet
 from models.lifecycle import Lifecycle
 from models.queries import Rows, among, between, gathered, mentioning
 from models.tenancy import Sight, sql_today, through
-from models.types import Code, Day, Title
+from models.types import Classification, Code, Day, Title
+from models.types import Text as Prose
 
 
 class ContractKind(StrEnum):
@@ -60,20 +63,6 @@ class Party(StrEnum):
     CLIENT = "client"
 
 
-class Classification(StrEnum):
-    """How secret a thing is, from the least to the most."""
-
-    PUBLIC = "public"
-    INTERNAL = "internal"
-    CONFIDENTIAL = "confidential"
-    STRICTLY_CONFIDENTIAL = "strictly_confidential"
-
-    def reaches(self, other: str) -> bool:
-        """Whether what may be seen up to this classification includes the other."""
-        ranks = list(Classification)
-        return ranks.index(self) >= ranks.index(Classification(other))
-
-
 @dataclass(frozen=True)
 class ContractFacts:
     """Who acts, as an account and as a person or expert, and which parties have signed the document that was sent."""
@@ -92,20 +81,20 @@ class ContractFacts:
 
 
 def _four_eyes(contract: "Contract", facts: ContractFacts) -> Iterator[Unmet]:
-    if facts.account_id == contract.drafted_by:
-        yield Unmet("four-eyes", "someone other than who drafted it", "who drafted it")
+    if facts.account_id in (contract.drafted_by, *contract.edited_by, contract.submitted_by):
+        yield Unmet("four-eyes", "someone who neither drafted, edited nor submitted it", "who did")
 
 
 def _signatory(contract: "Contract", facts: ContractFacts) -> Iterator[Unmet]:
     if facts.party is None:
         yield Unmet("signatory", "a person, in their own name", "a machine client")
     yield from _four_eyes(contract, facts)
+    if facts.party in facts.signed:
+        yield Unmet("unsigned", "a party that has not signed yet", f"the {facts.party} has signed")
 
 
 def _next_to_sign(contract: "Contract", facts: ContractFacts) -> Iterator[Unmet]:
     yield from _signatory(contract, facts)
-    if facts.party in facts.signed:
-        yield Unmet("unsigned", "a party that has not signed yet", f"the {facts.party} has signed")
     if facts.party is Party.CLIENT and Party.EXPERT not in facts.signed:
         yield Unmet("signing-order", list(Party), facts.signed, [f"/signatures?contract_id={contract.id}"])
 
@@ -129,15 +118,17 @@ CONTRACT = Lifecycle(
 Wording = Annotated[str, Chars(strip_whitespace=True, min_length=1, max_length=200_000)]
 
 
-class ContractFields(SQLModel):
-    """What a contract says. An NDA also says for what, about what, up to which class and how long after its end."""
+class ContractTerms(SQLModel):
+    """What can be told of a contract in a list: all but its wording.
+
+    An NDA also says for what, about what, up to which class and how long after its end.
+    """
 
     kind: ContractKind = Field(sa_type=choice(ContractKind))
     number: Code = Field(description="The contract's number in the organisation's own files")
     title: Title
     expert_id: UUID = link("experts")
     engagement_id: UUID | None = link("engagements", optional=True)
-    wording: Wording = Field(description="The full text that the parties sign")
     governing_law: Title
     effective_on: Day = Field(description="The first day on which it binds")
     expires_on: Day | None = Field(default=None, description="The last day on which it binds")
@@ -146,6 +137,10 @@ class ContractFields(SQLModel):
     categories: list[Code] = document()
     highest_classification: Classification | None = Field(default=None, sa_type=choice(Classification))
     survival_months: int | None = Field(default=None, ge=0, le=600, description="NDA: how long duties outlive it")
+
+
+class ContractFields(ContractTerms):
+    wording: Wording = Field(description="The full text that the parties sign")
 
 
 class Document(ContractFields):
@@ -180,7 +175,7 @@ class Contract(Document, Row, table=True):
         CheckConstraint(
             "kind <> 'nda' or (expires_on is not null and jsonb_array_length(categories) > 0)", name="nda_has_bounds"
         ),
-        CheckConstraint("approved_by <> drafted_by", name="four_eyes"),
+        CheckConstraint("approved_by <> drafted_by and approved_by <> all (edited_by)", name="four_eyes"),
         Index("ix_contracts_expires_on", "tenant_id", "expires_on", "id"),
     )
     # An expert sees what was sent to them, never what the client is still drafting.
@@ -190,6 +185,8 @@ class Contract(Document, Row, table=True):
 
     status: ContractStatus = Field(default=ContractStatus.DRAFT, sa_type=choice(ContractStatus))
     drafted_by: UUID
+    edited_by: list[UUID] = Field(default_factory=list, sa_type=ARRAY(Uuid))
+    submitted_by: UUID | None = None
     approved_by: UUID | None = None
     edition: int = 0
     document_hash: str | None = None
@@ -198,10 +195,13 @@ class Contract(Document, Row, table=True):
     terminated_on: date | None = None
     reason: str | None = None
 
-    def require_draft(self) -> None:
+    def edit(self, by: UUID) -> None:
+        """Note who is about to change the draft: they cannot approve or sign it either."""
         if self.status is not S.DRAFT:
             detail = f"This contract is {self.status}: only a draft can be changed; revise it to make it one again."
             raise Conflict("not-a-draft", detail)
+        if by not in (self.drafted_by, *self.edited_by):
+            self.edited_by = [*self.edited_by, by]
 
     def require_sound(self, engagement: Engagement | None) -> None:
         """Raise Invalid with every term that is missing, misplaced or contradicts another."""
@@ -225,6 +225,10 @@ class Contract(Document, Row, table=True):
         if is_nda and self.expires_on is None:
             yield "expires_on", "missing", "An NDA has a last day: access to information ends with it."
 
+    def submit(self, by: UUID) -> None:
+        CONTRACT.move("submit", self)
+        self.submitted_by = by
+
     def approve(self, facts: ContractFacts) -> None:
         CONTRACT.move("approve", self, facts)
         self.approved_by = facts.account_id
@@ -236,14 +240,14 @@ class Contract(Document, Row, table=True):
         terms = {name: getattr(self, name) for name in Document.model_fields}
         return ContractVersion(**terms, contract_id=self.id, edition=self.edition, content_hash=self.document_hash)
 
-    def sign(self, facts: ContractFacts, document_hash: str, consent_text: str, at: datetime) -> "Signature":
+    def sign(self, facts: ContractFacts, consent: "Consent", at: datetime) -> "Signature":
         """The caller's own signature under the document they saw; the second one binds both.
 
         Raises Conflict when it is not the caller's turn, or the document is not the one they saw.
         """
         CONTRACT.require("sign", self, facts)
         assert facts.party is not None
-        if document_hash != self.document_hash:
+        if consent.document_hash != self.document_hash:
             detail = "This is not the document that was sent last: read the contract again before you sign."
             raise Conflict("another-document", detail)
         if {*facts.signed, facts.party} == set(Party):
@@ -256,8 +260,7 @@ class Contract(Document, Row, table=True):
             person_id=facts.person_id,
             expert_id=facts.expert_id,
             signed_at=at,
-            document_hash=document_hash,
-            consent_text=consent_text,
+            **consent.model_dump(),
         )
 
     def decline(self, facts: ContractFacts, reason: str) -> None:
@@ -291,7 +294,20 @@ class ContractVersion(Document, Row, table=True):
     content_hash: str
 
 
-class Signature(Row, table=True):
+# Where the signer came from is evidence for a dispute; the journal need not repeat it.
+UNTOLD: Any = {"info": {"redacted": True}}
+
+
+class Consent(SQLModel):
+    """To what the signer says yes, in which words, and from where."""
+
+    document_hash: str
+    consent_text: Prose
+    ip: str | None = Field(default=None, sa_column_kwargs=UNTOLD)
+    user_agent: str | None = Field(default=None, max_length=500, sa_column_kwargs=UNTOLD)
+
+
+class Signature(Consent, Row, table=True):
     """A party's signature under one edition. The application may add rows here, never change or delete one."""
 
     __tablename__ = "signatures"
@@ -312,8 +328,6 @@ class Signature(Row, table=True):
     person_id: UUID | None = link("people", optional=True)
     expert_id: UUID | None = link("experts", optional=True)
     signed_at: datetime = Field(sa_type=INSTANT)
-    document_hash: str
-    consent_text: str
 
 
 def contract(by: Any) -> Rows:

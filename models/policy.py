@@ -80,6 +80,9 @@ DECIDERS = frozenset({R.SPONSOR, R.CHAMPION})
 STEERING = DECIDERS | {R.LEAD}
 # Internal people who receive knowledge, and may come to teach it.
 ASSESSORS = frozenset({R.LEAD, R.SPONSOR, R.CHAMPION, R.EVANGELIST, R.MEMBER})
+# Of contracts: who writes and approves them, and who signs for the client.
+DRAFTERS = frozenset({R.PROCUREMENT, R.LEGAL})
+SIGNATORIES = frozenset({R.SPONSOR, R.CHAMPION, R.PROCUREMENT})
 NOBODY: frozenset[Role] = frozenset()
 # Every amount of money, in every answer: DOMAIN's rates stay between the buyer's side and the expert they belong to.
 MONEY = Rule("money:read", frozenset(STAFF - {R.MEMBER, R.EVANGELIST}) | {R.DASHBOARD}, own=frozenset({R.EXPERT}))
@@ -225,6 +228,23 @@ RULES: dict[str, Rule] = {
     "accept_deliverable": rule("assignments:write", {R.LEAD}),
     "reject_deliverable": rule("assignments:write", {R.LEAD}),
     # contracts
+    "list_contracts": rule("contracts:read", READERS, own={R.EXPERT}),
+    "create_contract": rule("contracts:write", DRAFTERS),
+    "get_contract": rule("contracts:read", STAFF, own={R.EXPERT}),
+    "update_contract": rule("contracts:write", DRAFTERS),
+    "get_contract_transitions": rule("contracts:read", STAFF, own={R.EXPERT}),
+    "submit_contract": rule("contracts:write", DRAFTERS),
+    "approve_contract": rule("contracts:write", DRAFTERS),
+    "send_contract": rule("contracts:write", DRAFTERS),
+    "sign_contract": rule("contracts:sign", SIGNATORIES, own={R.EXPERT}),
+    "decline_contract": rule("contracts:sign", SIGNATORIES, own={R.EXPERT}),
+    "revise_contract": rule("contracts:write", DRAFTERS),
+    "void_contract": rule("contracts:write", DRAFTERS),
+    "terminate_contract": rule("contracts:write", DRAFTERS),
+    "list_contract_versions": rule("contracts:read", READERS, own={R.EXPERT}),
+    "get_contract_version": rule("contracts:read", STAFF, own={R.EXPERT}),
+    "list_signatures": rule("contracts:read", STAFF, own={R.EXPERT}),
+    "get_signature": rule("contracts:read", STAFF, own={R.EXPERT}),
     # confidentiality
     # knowledge_transfer
     "list_topics": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
@@ -85,6 +86,20 @@ Figure = Annotated[
     PlainSerializer(lambda value: f"{value:.4f}", return_type=str, when_used="json"),
 ]
 """A measured or wanted figure of an objective: a decimal string with four places, may be negative."""
+
+
+class Classification(StrEnum):
+    """How secret a thing is, from the least to the most."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    CONFIDENTIAL = "confidential"
+    STRICTLY_CONFIDENTIAL = "strictly_confidential"
+
+    def reaches(self, other: str) -> bool:
+        """Whether what may be seen up to this classification includes the other."""
+        ranks = list(Classification)
+        return ranks.index(self) >= ranks.index(Classification(other))
 
 
 class Money(BaseModel):

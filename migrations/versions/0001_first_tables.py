@@ -1009,7 +1009,6 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("expert_id", sa.Uuid(), nullable=False),
         sa.Column("engagement_id", sa.Uuid(), nullable=True),
-        sa.Column("wording", sa.Text(), nullable=False),
         sa.Column("governing_law", sa.Text(), nullable=False),
         sa.Column("effective_on", sa.Date(), nullable=False),
         sa.Column("expires_on", sa.Date(), nullable=True),
@@ -1031,6 +1030,7 @@ def upgrade() -> None:
             nullable=True,
         ),
         sa.Column("survival_months", sa.Integer(), nullable=True),
+        sa.Column("wording", sa.Text(), nullable=False),
         sa.Column("value_amount", sa.Numeric(precision=14, scale=2), nullable=True),
         sa.Column("value_currency", sa.CHAR(length=3), nullable=True),
         sa.Column(
@@ -1052,6 +1052,8 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("drafted_by", sa.Uuid(), nullable=False),
+        sa.Column("edited_by", sa.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("submitted_by", sa.Uuid(), nullable=True),
         sa.Column("approved_by", sa.Uuid(), nullable=True),
         sa.Column("edition", sa.Integer(), nullable=False),
         sa.Column("document_hash", sa.Text(), nullable=True),
@@ -1073,7 +1075,9 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(value_amount is null) = (value_currency is null)", name=op.f("ck_contracts_money_has_a_currency")
         ),
-        sa.CheckConstraint("approved_by <> drafted_by", name=op.f("ck_contracts_four_eyes")),
+        sa.CheckConstraint(
+            "approved_by <> drafted_by and approved_by <> all (edited_by)", name=op.f("ck_contracts_four_eyes")
+        ),
         sa.CheckConstraint("effective_on <= expires_on", name=op.f("ck_contracts_begins_before_it_ends")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "engagement_id"],
@@ -1467,7 +1471,6 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("expert_id", sa.Uuid(), nullable=False),
         sa.Column("engagement_id", sa.Uuid(), nullable=True),
-        sa.Column("wording", sa.Text(), nullable=False),
         sa.Column("governing_law", sa.Text(), nullable=False),
         sa.Column("effective_on", sa.Date(), nullable=False),
         sa.Column("expires_on", sa.Date(), nullable=True),
@@ -1489,6 +1492,7 @@ def upgrade() -> None:
             nullable=True,
         ),
         sa.Column("survival_months", sa.Integer(), nullable=True),
+        sa.Column("wording", sa.Text(), nullable=False),
         sa.Column("value_amount", sa.Numeric(precision=14, scale=2), nullable=True),
         sa.Column("value_currency", sa.CHAR(length=3), nullable=True),
         sa.Column("contract_id", sa.Uuid(), nullable=False),
@@ -1656,6 +1660,10 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("document_hash", sa.Text(), nullable=False),
+        sa.Column("consent_text", sa.Text(), nullable=False),
+        sa.Column("ip", sa.Text(), nullable=True),
+        sa.Column("user_agent", sa.Text(), nullable=True),
         sa.Column("contract_id", sa.Uuid(), nullable=False),
         sa.Column("edition", sa.Integer(), nullable=False),
         sa.Column(
@@ -1667,8 +1675,6 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Uuid(), nullable=True),
         sa.Column("expert_id", sa.Uuid(), nullable=True),
         sa.Column("signed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("document_hash", sa.Text(), nullable=False),
-        sa.Column("consent_text", sa.Text(), nullable=False),
         sa.CheckConstraint(
             "num_nonnulls(person_id, expert_id) = 1 and (expert_id is not null) = (party = 'expert')",
             name=op.f("ck_signatures_signed_in_own_name"),
