@@ -130,7 +130,7 @@ class ContractVersionFilter(Filter):
 class ConsentIn(In):
     """A signature: the fingerprint of the document that the signer read, and the words of consent."""
 
-    document_hash: Fingerprint = Field(description="document_hash of the contract as you read it")
+    document_hash: Fingerprint = Field(description="document_hash of the contract as you read it", examples=["9f" * 32])
     consent_text: Text = Field(description="The words by which you agree")
 
 

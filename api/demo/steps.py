@@ -17,38 +17,39 @@ def euros(amount: int) -> Thing:
     return {"amount": f"{amount}.00", "currency": EUR}
 
 
-async def register_expert(house: House, n: int, name: str, skills: Sequence[str], *, clients: Sequence[str]) -> Thing:
-    """Procurement registers an expert with one client outcome per client; a colleague verifies each."""
-    slug = name.lower().replace(" ", ".")
+async def register_expert(house: House, n: int, name: str, skills: Sequence[str]) -> Thing:
+    """Procurement registers an expert and begins to vet them."""
     expert = await house["Petra"].post(
         "/experts",
         name=name,
-        email=f"{slug}@experts.example",
+        email=f"{name.lower().replace(' ', '.')}@experts.example",
         firm=f"Studio {n % 7 + 1}",
         country=["NL", "BE", "FR", "DE", "DK"][n % 5],
         skills=list(skills),
         languages=["en", "nl"],
     )
-    await house["Petra"].post(f"/experts/{expert['id']}/start-vetting")
-    for client in clients:
-        claim = await house["Petra"].post(
-            "/expertise-claims",
-            expert_id=expert["id"],
-            skill=skills[0],
-            evidence_type="client_outcome",
-            client=client,
-            result="Complaints answered within a day: 41 % to 88 % in two quarters",
-        )
-        await house["Pieter"].post(f"/expertise-claims/{claim['id']}/verify")
-    return expert
+    return await house["Petra"].post(f"/experts/{expert['id']}/start-vetting")
+
+
+async def prove(house: House, expert: Thing, client: str, result: str) -> None:
+    """Procurement records what a client got out of the expert's work; a colleague verifies it with that client."""
+    claim = await house["Petra"].post(
+        "/expertise-claims",
+        expert_id=expert["id"],
+        skill=expert["skills"][0],
+        evidence_type="client_outcome",
+        client=client,
+        result=result,
+    )
+    await house["Pieter"].post(f"/expertise-claims/{claim['id']}/verify")
 
 
 async def vet(house: House, expert: Thing, valid_until: date) -> None:
+    """Record the checks that passed; until that day an approval holds."""
     for kind in ("identity", "conflict_of_interest"):
         await house["Petra"].post(
             "/vetting-checks", expert_id=expert["id"], kind=kind, result="passed", valid_until=str(valid_until)
         )
-    await house["Petra"].post(f"/experts/{expert['id']}/approve")
 
 
 async def draft_programme(house: House, title: str, *, means: int) -> tuple[Thing, Thing]:
@@ -103,12 +104,15 @@ async def sponsor(house: House, programme: Thing, names: Sequence[str] = ("Marit
         await house[name].post(f"/sponsor-commitments/{invited['id']}/commit")
 
 
+async def propose(house: House, programme: Thing, charter: Thing) -> None:
+    await house["Lena"].post(f"/charters/{charter['id']}/submit")
+    await house["Lena"].post(f"/programmes/{programme['id']}/propose")
+
+
 async def agree_and_activate(house: House, programme: Thing, charter: Thing) -> None:
     """The champion and both sponsors endorse the charter; a sponsor activates what the lead proposed."""
-    await house["Lena"].post(f"/charters/{charter['id']}/submit")
     for name in ("Olga", "Marit", "Carlos"):
         await house[name].post(f"/charters/{charter['id']}/endorse")
-    await house["Lena"].post(f"/programmes/{programme['id']}/propose")
     await house["Marit"].post(f"/programmes/{programme['id']}/activate")
 
 
@@ -153,11 +157,6 @@ async def scope(house: House, engagement: Thing, kind: str, title: str, *, value
     )
     await house["Lena"].post(f"/assignments/{assignment['id']}/agree")
     return assignment
-
-
-async def approve(house: House, engagement: Thing, by: str = "Marit") -> None:
-    await house["Petra"].post(f"/engagements/{engagement['id']}/submit")
-    await house[by].post(f"/engagements/{engagement['id']}/approve")
 
 
 async def draft_contract(house: House, engagement: Thing, kind: str, **terms: Any) -> Thing:
