@@ -186,8 +186,8 @@ def _spelled(columns: Any, name: str, field: Any) -> ColumnElement[Any]:
     if isinstance(column.type, DateTime):
         return func.to_char(func.timezone("UTC", column), INSTANT_FORMAT)
     if isinstance(column.type, Numeric):
-        places = next((m.decimal_places for m in field.metadata if getattr(m, "decimal_places", None)), 2)
-        return cast(cast(column, Numeric(18, places)), Text)
+        places = column.type.scale
+        return cast(cast(column, Numeric(18, 2 if places is None else places)), Text)
     return column
 
 

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.database import Cluster, ExternalCluster, create_database, ensure_database, migrate, prepare_roles
+from api.demo import cast
 from api.oauth.session import auth_session
 from api.provision import act_for, add_membership, create_account, create_organisation, ensure_docs_client, issue_token
 from api.settings import Settings
@@ -178,3 +179,24 @@ async def other_house(app: FastAPI) -> AsyncIterator[House]:
     yield house
     for client in house.clients:
         await client.aclose()
+
+
+@pytest.fixture
+async def ferries(app: FastAPI) -> AsyncIterator[cast.House]:
+    """An organisation with the demo's cast: a voice for each role, and two managers who may sponsor."""
+    house = await cast.found(app, f"ferries-{uuid.uuid4().hex[:12]}", "North Ferries")
+    yield house
+    await house.close()
+
+
+@pytest.fixture
+async def museum(app: FastAPI) -> AsyncIterator[cast.House]:
+    """A second organisation with a cast of its own."""
+    house = await cast.found(app, f"museum-{uuid.uuid4().hex[:12]}", "Harbour Museum")
+    yield house
+    await house.close()
+
+
+def more_of(house: cast.House) -> House:
+    """The same organisation, to add people and callers with roles of one's choice."""
+    return House(house.app, house.id, house.slug, uuid.UUID(house.units["PR"]))

@@ -22,7 +22,7 @@ async def register_expert(house: House, n: int, name: str, skills: Sequence[str]
     expert = await house["Petra"].post(
         "/experts",
         name=name,
-        email=f"{name.lower().replace(' ', '.')}@experts.example",
+        email=f"{name.lower().replace(' ', '.')}@experts.{house.slug}.example",
         firm=f"Studio {n % 7 + 1}",
         country=["NL", "BE", "FR", "DE", "DK"][n % 5],
         skills=list(skills),

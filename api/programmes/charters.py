@@ -145,9 +145,9 @@ async def create_charter(tx: Writes, body: CharterIn) -> Response:
     """Draft the first version of a programme's charter; later ones come from revising."""
     parent = await steered(tx, body.programme_id)
     parent.require_no_charter(await tx.value(charter_count(parent.id)) or 0)
-    row = await tx.add(Charter(**body.columns(), drafted_by=tx.actor.account_id))
+    row = Charter(**body.columns(), drafted_by=tx.actor.account_id)
     row.require_source()
-    return await tx.show(charter, CharterOut, row, 201)
+    return await tx.show(charter, CharterOut, await tx.add(row), 201)
 
 
 @router.get("/charters/{charter_id}", response_model=CharterOut, responses=can_refuse(Missing))

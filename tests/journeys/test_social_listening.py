@@ -1,32 +1,15 @@
 """The whole way: one engagement from a sponsored programme to an accepted handover, and what is refused on the way.
 
-The scenes are those that the demo plays; after each, the journey tries what must not be, and looks that nothing changed.
+The scenes are those that the demo plays; after each, the journey tries what must not be, and sees that nothing changed.
 """
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
-from fastapi import FastAPI
 
-from api.demo.cast import House, Voice, found
+from api.demo.cast import House, Voice
 from api.demo.story import Story
-
-
-@pytest.fixture
-async def ferries(app: FastAPI) -> AsyncIterator[House]:
-    house = await found(app, f"ferries-{uuid.uuid4().hex[:8]}", "North Ferries")
-    yield house
-    await house.close()
-
-
-@pytest.fixture
-async def museum(app: FastAPI) -> AsyncIterator[House]:
-    house = await found(app, f"museum-{uuid.uuid4().hex[:8]}", "Harbour Museum")
-    yield house
-    await house.close()
 
 
 class Journey:
