@@ -101,23 +101,26 @@ def pointer(location: tuple[Any, ...]) -> dict[str, str]:
     return {"parameter": str(path[0]) if path else str(place)}
 
 
+def refusal(request: Request, error: Refusal) -> Response:
+    """A refusal as an answer, for the handler below and for a route whose transaction must commit all the same."""
+    status, title = STATUS[type(error)]
+    headers = {}
+    if isinstance(error, Unauthenticated) or (isinstance(error, Forbidden) and error.scope):
+        headers["www-authenticate"] = challenge(request.app.state.settings, error)
+    if isinstance(error, TooMany):
+        headers["retry-after"] = str(error.retry_after)
+    if isinstance(error, Unavailable):
+        headers["retry-after"] = "1"
+    unmet = [u.as_json() for u in error.unmet]
+    return problem(request, status, error.code, title, error.detail, errors=error.errors, unmet=unmet, headers=headers)
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers that turn every exception a route may raise into a problem."""
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> Response:
-        status, title = STATUS[type(error)]
-        headers = {}
-        if isinstance(error, Unauthenticated) or (isinstance(error, Forbidden) and error.scope):
-            headers["www-authenticate"] = challenge(request.app.state.settings, error)
-        if isinstance(error, TooMany):
-            headers["retry-after"] = str(error.retry_after)
-        if isinstance(error, Unavailable):
-            headers["retry-after"] = "1"
-        unmet = [u.as_json() for u in error.unmet]
-        return problem(
-            request, status, error.code, title, error.detail, errors=error.errors, unmet=unmet, headers=headers
-        )
+        return refusal(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -130,15 +133,15 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(DBAPIError)
     async def broken_rule(request: Request, error: DBAPIError) -> Response:
         cause = error.orig.__cause__ if error.orig else None
-        return await refused(request, from_database(cause, error))
+        return refusal(request, from_database(cause, error))
 
     @app.exception_handler(PostgresError)
     async def read_failed(request: Request, error: PostgresError) -> Response:
-        return await refused(request, from_database(error, error))
+        return refusal(request, from_database(error, error))
 
     @app.exception_handler(OSError)
     async def away(request: Request, error: OSError) -> Response:
-        return await refused(request, Unavailable("database-away", "The database cannot be reached: try again."))
+        return refusal(request, Unavailable("database-away", "The database cannot be reached: try again."))
 
     @app.exception_handler(HTTPException)
     async def protocol(request: Request, error: HTTPException) -> Response:

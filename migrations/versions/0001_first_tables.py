@@ -17,7 +17,7 @@ SIGHTS: dict[str, str | None] = {
     "access_grants": "exists (select 1 from engagements p where p.tenant_id = access_grants.tenant_id and p.id = access_grants.engagement_id)",
     "access_log": "access_log.account_id = (select app.account_id())",
     "assessments": "exists (select 1 from topics p where p.tenant_id = assessments.tenant_id and p.id = assessments.topic_id)",
-    "asset_contents": "exists (select 1 from access_grants g where g.tenant_id = asset_contents.tenant_id and g.asset_id = asset_contents.asset_id and g.status = 'granted' and g.expires_at > (select app.now()))",
+    "asset_contents": "exists (select 1 from access_grants g join engagements e on e.tenant_id = g.tenant_id and e.id = g.engagement_id join contracts c on c.tenant_id = g.tenant_id and c.engagement_id = g.engagement_id where g.tenant_id = asset_contents.tenant_id and g.asset_id = asset_contents.asset_id and g.status = 'granted' and g.expires_at > (select app.now()) and e.status in ('active', 'handover', 'paused') and c.kind = 'nda' and c.signed_at is not null and (select app.today()) between c.effective_on and c.expires_on and coalesce(c.terminated_on > (select app.today()), true))",
     "assets": "exists (select 1 from programmes p where p.tenant_id = assets.tenant_id and p.id = assets.programme_id)",
     "assignments": "exists (select 1 from engagements p where p.tenant_id = assignments.tenant_id and p.id = assignments.engagement_id)",
     "business_units": None,
@@ -917,11 +917,11 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("asset_id", sa.Uuid(), nullable=False),
         sa.Column("content", postgresql.JSONB(), nullable=False),
+        sa.CheckConstraint("id = asset_id", name=op.f("ck_asset_contents_one_per_asset")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "asset_id"], ["assets.tenant_id", "assets.id"], name=op.f("fk_asset_contents_asset_id")
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_asset_contents")),
-        sa.UniqueConstraint("tenant_id", "asset_id", name="uq_asset_contents_asset_id"),
     )
     op.create_index(op.f("ix_asset_contents_asset_id"), "asset_contents", ["tenant_id", "asset_id"], unique=False)
     op.create_table(
