@@ -34,7 +34,7 @@ from models.assignments import (
     unsubmitted,
 )
 from models.engagements import ENDED, Engagement, engagement_status, programme_of
-from models.errors import Conflict, Forbidden, Invalid, Missing, Stale
+from models.errors import Conflict, Invalid, Missing, Stale
 from models.programmes import leads, programme_standing
 from models.types import Day, Money, Text, Title
 
@@ -137,12 +137,14 @@ async def deliverable_facts(tx: Tx, row: Deliverable) -> DeliverableFacts:
         partial(DeliverableFacts, account_id=tx.actor.account_id, expert_id=tx.actor.expert_id),
         is_lead=leads(programme_of(row.engagement_id), tx.actor.person_id),
         assignment=assignment_standing(row.assignment_id),
+        engagement=engagement_status(row.engagement_id),
     )
 
 
 async def require_scopable(tx: Tx, engagement_id: UUID) -> Engagement:
     """The engagement, if new scope may still be written for it."""
-    parent = await tx.get(Engagement, engagement_id)
+    # Held, so that no engagement is closed past what comes in meanwhile.
+    parent = await tx.hold(Engagement, engagement_id)
     parent.require_not(*ENDED)
     require_steady(await tx.value(programme_standing(parent.programme_id, tx.today)), parent)
     return parent
@@ -297,7 +299,7 @@ async def get_deliverable_transitions(tx: Writes, deliverable_id: UUID) -> Respo
 @router.post(
     "/deliverables/{deliverable_id}/submit",
     response_model=DeliverableOut,
-    responses=can_refuse(Missing, Forbidden, Conflict),
+    responses=can_refuse(Missing, Conflict),
 )
 async def submit_deliverable(tx: Writes, deliverable_id: UUID, body: Submission) -> Response:
     """Hand it in, as the expert."""

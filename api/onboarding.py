@@ -12,11 +12,12 @@ from api.problems import can_refuse
 from api.read import Reads
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
-from models.engagements import Engagement, EngagementStatus, programme_of
-from models.errors import Conflict, Forbidden, Missing, Stale
+from models.engagements import Engagement, engagement_status, programme_of
+from models.errors import Conflict, Invalid, Missing, Stale
 from models.onboarding import (
     DOSSIER,
     ONBOARDING_TASK,
+    PREPARING,
     TASK_STAGES,
     Dossier,
     DossierFacts,
@@ -104,14 +105,18 @@ class DossierFilter(Filter):
     status: list[DossierStatus] | None = None
 
 
-def task_facts(tx: Tx) -> TaskFacts:
-    return TaskFacts(tx.actor.account_id, tx.actor.roles)
+async def task_facts(tx: Tx, row: OnboardingTask) -> TaskFacts:
+    return await tx.facts(
+        partial(TaskFacts, account_id=tx.actor.account_id, roles=tx.actor.roles),
+        engagement=engagement_status(row.engagement_id),
+    )
 
 
 async def dossier_facts(tx: Tx, row: Dossier) -> DossierFacts:
     return await tx.facts(
         partial(DossierFacts, account_id=tx.actor.account_id, expert_id=tx.actor.expert_id),
         is_lead=leads(programme_of(row.engagement_id), tx.actor.person_id),
+        engagement=engagement_status(row.engagement_id),
     )
 
 
@@ -122,14 +127,19 @@ async def list_onboarding_tasks(read: Reads, by: Annotated[OnboardingTaskFilter,
 
 
 @router.post(
-    "/onboarding-tasks", status_code=201, response_model=OnboardingTaskOut, responses=can_refuse(Missing, Conflict)
+    "/onboarding-tasks",
+    status_code=201,
+    response_model=OnboardingTaskOut,
+    responses=can_refuse(Missing, Conflict, Invalid),
 )
 async def create_onboarding_task(tx: Writes, body: OnboardingTaskIn) -> Response:
     """Add a task besides those of the template."""
-    parent = await tx.get(Engagement, body.engagement_id)
+    # Held, so that no engagement is activated past a task that comes in meanwhile.
+    parent = await tx.hold(Engagement, body.engagement_id)
     parent.require_status(*TASK_STAGES[body.phase])
-    row = await tx.add(OnboardingTask(**body.columns()))
-    return await tx.show(onboarding_task, OnboardingTaskOut, row, 201)
+    row = OnboardingTask(**body.columns())
+    row.require_doable()
+    return await tx.show(onboarding_task, OnboardingTaskOut, await tx.add(row), 201)
 
 
 @router.get("/onboarding-tasks/{task_id}", response_model=OnboardingTaskOut, responses=can_refuse(Missing))
@@ -139,13 +149,18 @@ async def get_onboarding_task(read: Reads, task_id: UUID) -> Response:
 
 
 @router.patch(
-    "/onboarding-tasks/{task_id}", response_model=OnboardingTaskOut, responses=can_refuse(Missing, Conflict, Stale)
+    "/onboarding-tasks/{task_id}",
+    response_model=OnboardingTaskOut,
+    responses=can_refuse(Missing, Conflict, Invalid, Stale),
 )
 async def update_onboarding_task(tx: Writes, task_id: UUID, body: OnboardingTaskPatch) -> Response:
     """Change a task that is not done yet."""
     row = await tx.lock(OnboardingTask, task_id)
     row.require_open()
+    parent = await tx.hold(Engagement, row.engagement_id)
+    parent.require_status(*TASK_STAGES[row.phase])
     tx.change(row, body)
+    row.require_doable()
     return await tx.show(onboarding_task, OnboardingTaskOut, row)
 
 
@@ -153,7 +168,7 @@ async def update_onboarding_task(tx: Writes, task_id: UUID, body: OnboardingTask
 async def get_onboarding_task_transitions(tx: Writes, task_id: UUID) -> Response:
     """Read what may be done with a task now, and what stands in the way of the rest."""
     row = await tx.get(OnboardingTask, task_id)
-    return tx.transitions(ONBOARDING_TASK, row, task_facts(tx))
+    return tx.transitions(ONBOARDING_TASK, row, await task_facts(tx, row))
 
 
 @router.post(
@@ -162,7 +177,7 @@ async def get_onboarding_task_transitions(tx: Writes, task_id: UUID) -> Response
 async def submit_onboarding_task(tx: Writes, task_id: UUID, body: Evidence) -> Response:
     """Say that a task is done, in the role that owns it, and what shows it."""
     row = await tx.lock(OnboardingTask, task_id)
-    row.submit(task_facts(tx), body.evidence)
+    row.submit(await task_facts(tx, row), body.evidence)
     return await tx.show(onboarding_task, OnboardingTaskOut, row)
 
 
@@ -172,7 +187,7 @@ async def submit_onboarding_task(tx: Writes, task_id: UUID, body: Evidence) -> R
 async def accept_onboarding_task(tx: Writes, task_id: UUID) -> Response:
     """Accept a task that somebody else did."""
     row = await tx.lock(OnboardingTask, task_id)
-    row.accept(task_facts(tx))
+    row.accept(await task_facts(tx, row))
     return await tx.show(onboarding_task, OnboardingTaskOut, row)
 
 
@@ -182,7 +197,7 @@ async def accept_onboarding_task(tx: Writes, task_id: UUID) -> Response:
 async def return_onboarding_task(tx: Writes, task_id: UUID, body: Reason) -> Response:
     """Give a task back to who did it, with the reason."""
     row = await tx.lock(OnboardingTask, task_id)
-    row.give_back(task_facts(tx), body.reason)
+    row.give_back(await task_facts(tx, row), body.reason)
     return await tx.show(onboarding_task, OnboardingTaskOut, row)
 
 
@@ -192,7 +207,7 @@ async def return_onboarding_task(tx: Writes, task_id: UUID, body: Reason) -> Res
 async def waive_onboarding_task(tx: Writes, task_id: UUID, body: Reason) -> Response:
     """Do without a task, with the reason; never by who submitted it."""
     row = await tx.lock(OnboardingTask, task_id)
-    row.waive(task_facts(tx), body.reason)
+    row.waive(await task_facts(tx, row), body.reason)
     return await tx.show(onboarding_task, OnboardingTaskOut, row)
 
 
@@ -202,13 +217,11 @@ async def list_dossiers(read: Reads, by: Annotated[DossierFilter, Query()]) -> R
     return await read.page(dossiers, DossierOut, by)
 
 
-@router.post(
-    "/dossiers", status_code=201, response_model=DossierOut, responses=can_refuse(Missing, Forbidden, Conflict)
-)
+@router.post("/dossiers", status_code=201, response_model=DossierOut, responses=can_refuse(Missing, Conflict))
 async def create_dossier(tx: Writes, body: DossierIn) -> Response:
     """Begin the homework, as the expert: what you understood of the client; there is one per engagement."""
     parent = await tx.get(Engagement, body.engagement_id)
-    parent.require_status(EngagementStatus.APPROVED, EngagementStatus.ONBOARDING)
+    parent.require_status(*PREPARING)
     row = await tx.add(Dossier(**body.columns()))
     return await tx.show(dossier, DossierOut, row, 201)
 
@@ -224,6 +237,8 @@ async def update_dossier(tx: Writes, dossier_id: UUID, body: DossierPatch) -> Re
     """Change a dossier that is a draft or was returned."""
     row = await tx.lock(Dossier, dossier_id)
     row.require_editable()
+    parent = await tx.get(Engagement, row.engagement_id)
+    parent.require_status(*PREPARING)
     tx.change(row, body)
     return await tx.show(dossier, DossierOut, row)
 

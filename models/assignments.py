@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, Index, Select, Text, func, select
 from sqlmodel import Field, SQLModel, col
 
 from models.base import Row, amount, choice, currency, document, link
-from models.engagements import Engagement
+from models.engagements import ENDED, Engagement
 from models.errors import Conflict, Invalid, Unmet
 from models.lifecycle import Lifecycle
 from models.queries import Rows, among, between, gathered, mentioning
@@ -64,6 +64,9 @@ def _agreeable(assignment: "Assignment", facts: AssignmentFacts) -> Iterator[Unm
         yield Unmet("four-eyes", "someone other than who drafted it", "who drafted it")
     if facts.programme in SHAKEN:
         yield Unmet("programme-not-at-risk", "a programme with its sponsors", facts.programme)
+    if facts.engagement in ENDED:
+        refs = [f"/engagements/{assignment.engagement_id}"]
+        yield Unmet("engagement-open", "open", facts.engagement, refs)
     for name in ("in_scope", "acceptance_criteria"):
         if not getattr(assignment, name):
             yield Unmet(name.replace("_", "-"), "at least one", 0, [assignment.ref])
@@ -73,6 +76,14 @@ def _engagement_active(assignment: "Assignment", facts: AssignmentFacts) -> Iter
     if facts.engagement not in WORKING:
         refs = [f"/engagements/{assignment.engagement_id}"]
         yield Unmet("engagement-active", sorted(WORKING), facts.engagement, refs)
+
+
+def _startable(assignment: "Assignment", facts: AssignmentFacts) -> Iterator[Unmet]:
+    yield from _engagement_active(assignment, facts)
+    # Row-level security shows an expert no assignment but their own.
+    if facts.expert_id is None and not facts.is_lead:
+        refs = [f"/engagements/{assignment.engagement_id}"]
+        yield Unmet("lead-or-expert", "the lead of the programme or the expert", "someone else", refs)
 
 
 def _delivered(assignment: "Assignment", facts: AssignmentFacts) -> Iterator[Unmet]:
@@ -106,7 +117,7 @@ ASSIGNMENT = Lifecycle(
     AssignmentStatus,
     {
         "agree": ({S.DRAFT}, S.AGREED, _agreeable),
-        "start": ({S.AGREED}, S.IN_PROGRESS, _engagement_active),
+        "start": ({S.AGREED}, S.IN_PROGRESS, _startable),
         "deliver": ({S.IN_PROGRESS, S.RETURNED}, S.DELIVERED, _delivered),
         "accept": ({S.DELIVERED}, S.ACCEPTED, _acceptable),
         "return": ({S.DELIVERED}, S.RETURNED, _four_eyes),
@@ -203,14 +214,18 @@ class DeliverableFacts:
     expert_id: UUID | None
     is_lead: bool
     assignment: str
+    engagement: str
 
 
 def _by_expert(deliverable: "Deliverable", facts: DeliverableFacts) -> Iterator[Unmet]:
     if facts.expert_id is None:
         yield Unmet("by-the-expert", "the expert of the engagement", "someone else")
     if facts.assignment not in (S.IN_PROGRESS, S.RETURNED):
-        refs = [f"/assignments/{deliverable.assignment_id}"]
+        refs = [deliverable.parent_ref]
         yield Unmet("assignment-in-progress", [S.IN_PROGRESS, S.RETURNED], facts.assignment, refs)
+    if facts.engagement not in WORKING:
+        refs = [f"/engagements/{deliverable.engagement_id}"]
+        yield Unmet("engagement-active", sorted(WORKING), facts.engagement, refs)
 
 
 def _by_another(deliverable: "Deliverable", facts: DeliverableFacts) -> Iterator[Unmet]:
@@ -219,6 +234,8 @@ def _by_another(deliverable: "Deliverable", facts: DeliverableFacts) -> Iterator
         yield Unmet("by-the-lead", "the lead of the programme", "someone else", refs)
     if facts.account_id == deliverable.submitted_by:
         yield Unmet("four-eyes", "someone other than who submitted it", "who submitted it")
+    if facts.assignment == S.CANCELLED:
+        yield Unmet("assignment-not-cancelled", "work that is still wanted", S.CANCELLED, [deliverable.parent_ref])
 
 
 D = DeliverableStatus
@@ -252,6 +269,10 @@ class Deliverable(DeliverableFields, Row, table=True):
     submitted_by: UUID | None = None
     decided_by: UUID | None = None
     reason: str | None = None
+
+    @property
+    def parent_ref(self) -> str:
+        return f"/assignments/{self.assignment_id}"
 
     def require_pending(self) -> None:
         if self.status is not D.PENDING:
@@ -295,7 +316,19 @@ def _told_deliverables() -> Rows:
 
 
 def _overdue() -> Any:
-    return col(Deliverable.status).in_((D.PENDING, D.REJECTED)) & (col(Deliverable.due_on) < sql_today())
+    """Not submitted after its due date, while somebody still waits for it."""
+    awaited = (
+        select(col(Assignment.id))
+        .join(Engagement, col(Engagement.id) == col(Assignment.engagement_id))
+        .where(
+            col(Assignment.id) == col(Deliverable.assignment_id),
+            col(Assignment.status) != S.CANCELLED,
+            col(Engagement.status).not_in(ENDED),
+        )
+        .correlate(Deliverable)
+    )
+    late = col(Deliverable.status).in_((D.PENDING, D.REJECTED)) & (col(Deliverable.due_on) < sql_today())
+    return late & awaited.exists()
 
 
 def scoped_assignments(engagement_id: UUID) -> Select[int]:

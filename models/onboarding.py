@@ -7,17 +7,17 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Index, Select, Text, UniqueConstraint, cast, select
+from sqlalchemy import Index, Select, Text, UniqueConstraint, and_, cast, or_, select
 from sqlmodel import Field, SQLModel, col
 
 from models.base import Row, choice, document, link
-from models.engagements import RUNNING, Engagement, EngagementMode, EngagementStatus
-from models.errors import Conflict, Unmet
+from models.engagements import Engagement, EngagementMode, EngagementStatus
+from models.errors import Conflict, Invalid, Unmet
 from models.lifecycle import Lifecycle
-from models.policy import Role
+from models.policy import RULES, Role
 from models.queries import Rows, among, between, gathered, mentioning
 from models.tenancy import Sight, sql_today, through
-from models.types import Day, Title
+from models.types import FIRST_DAY, Day, Title
 from models.types import Text as Prose
 
 
@@ -45,22 +45,36 @@ class TaskStatus(StrEnum):
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """Who acts, and in which roles."""
+    """Who acts, in which roles, and how far the engagement is."""
 
     account_id: UUID
     roles: frozenset[str]
+    engagement: str
+
+
+def _in_stage(row: Any, engagement: str, stages: tuple[EngagementStatus, ...]) -> Iterator[Unmet]:
+    if engagement not in stages:
+        yield Unmet("stage", list(stages), engagement, [f"/engagements/{row.engagement_id}"])
 
 
 def _by_owner(task: "OnboardingTask", facts: TaskFacts) -> Iterator[Unmet]:
+    yield from _in_stage(task, facts.engagement, TASK_STAGES[task.phase])
     if task.owner_role not in facts.roles:
         yield Unmet("owner-role", task.owner_role, sorted(facts.roles), [task.ref])
 
 
 def _four_eyes(task: "OnboardingTask", facts: TaskFacts) -> Iterator[Unmet]:
+    yield from _in_stage(task, facts.engagement, TASK_STAGES[task.phase])
     if facts.account_id == task.submitted_by:
         yield Unmet("four-eyes", "someone other than who submitted it", "who submitted it")
 
 
+# While an engagement is here it is being made ready: tasks of that phase and the dossier belong to it.
+PREPARING = (EngagementStatus.APPROVED, EngagementStatus.ONBOARDING)
+TASK_STAGES = {
+    TaskPhase.ONBOARDING: PREPARING,
+    TaskPhase.OFFBOARDING: (EngagementStatus.ACTIVE, EngagementStatus.PAUSED, EngagementStatus.HANDOVER),
+}
 T = TaskStatus
 ONBOARDING_TASK = Lifecycle(
     TaskStatus,
@@ -71,13 +85,6 @@ ONBOARDING_TASK = Lifecycle(
         "waive": ({T.OPEN, T.SUBMITTED, T.RETURNED}, T.WAIVED, _four_eyes),
     },
 )
-
-
-# When tasks of a phase may still be added.
-TASK_STAGES = {
-    TaskPhase.ONBOARDING: (EngagementStatus.APPROVED, EngagementStatus.ONBOARDING),
-    TaskPhase.OFFBOARDING: tuple(RUNNING),
-}
 
 
 class OnboardingTaskFields(SQLModel):
@@ -108,6 +115,11 @@ class OnboardingTask(OnboardingTaskFields, Row, table=True):
     def require_open(self) -> None:
         if self.status not in (T.OPEN, T.RETURNED):
             raise Conflict("task-not-open", f"This task is {self.status}: only an open or returned one can be changed.")
+
+    def require_doable(self) -> None:
+        """Raise Invalid for an owner role whose holders never write, so that the task would stay open for ever."""
+        if not RULES["submit_onboarding_task"].admits(frozenset({self.owner_role})):
+            raise Invalid("owner-never-submits", f"The role {self.owner_role} submits no tasks: choose another owner.")
 
     def submit(self, facts: TaskFacts, evidence: str) -> None:
         ONBOARDING_TASK.move("submit", self, facts)
@@ -157,7 +169,7 @@ def tasks_for(engagement: Engagement) -> list[OnboardingTask]:
             title=template.title,
             mandatory=template.mandatory,
             owner_role=template.owner_role,
-            due_on=engagement.starts_on - timedelta(days=template.days_before),
+            due_on=max(engagement.starts_on - timedelta(days=template.days_before), FIRST_DAY),
         )
         for template in TEMPLATES
         if engagement.mode in template.modes
@@ -193,19 +205,22 @@ class DossierStatus(StrEnum):
 
 @dataclass(frozen=True)
 class DossierFacts:
-    """Who acts, and as what in the engagement."""
+    """Who acts, as what in the engagement, and how far that is."""
 
     account_id: UUID
     expert_id: UUID | None
     is_lead: bool
+    engagement: str
 
 
 def _by_expert(dossier: "Dossier", facts: DossierFacts) -> Iterator[Unmet]:
+    yield from _in_stage(dossier, facts.engagement, PREPARING)
     if facts.expert_id is None:
         yield Unmet("by-the-expert", "the expert of the engagement", "someone else")
 
 
 def _by_lead(dossier: "Dossier", facts: DossierFacts) -> Iterator[Unmet]:
+    yield from _in_stage(dossier, facts.engagement, PREPARING)
     if not facts.is_lead:
         refs = [f"/engagements/{dossier.engagement_id}"]
         yield Unmet("by-the-lead", "the lead of the programme", "someone else", refs)
@@ -288,7 +303,22 @@ def _tasks() -> Rows:
 
 
 def _overdue() -> Any:
-    return col(OnboardingTask.status).in_((T.OPEN, T.RETURNED)) & (col(OnboardingTask.due_on) < sql_today())
+    """Not done after its due date, while it still can be: no task outlives the stage that it belongs to."""
+    in_stage = (
+        select(col(Engagement.id))
+        .where(
+            col(Engagement.id) == col(OnboardingTask.engagement_id),
+            or_(
+                *(
+                    and_(col(OnboardingTask.phase) == phase, col(Engagement.status).in_(stages))
+                    for phase, stages in TASK_STAGES.items()
+                )
+            ),
+        )
+        .correlate(OnboardingTask)
+    )
+    late = col(OnboardingTask.status).in_((T.OPEN, T.RETURNED)) & (col(OnboardingTask.due_on) < sql_today())
+    return late & in_stage.exists()
 
 
 def open_tasks(engagement_id: UUID) -> Select[list[str]]:
