@@ -75,6 +75,12 @@ def _money_part(kind: Any, optional: bool) -> Any:
     return Field(**default, nullable=optional, sa_type=kind, sa_column_kwargs={"info": {"scope": "money:read"}})
 
 
+def figure(*, optional: bool = False) -> Any:
+    """The column of a `Figure`."""
+    default: dict[str, Any] = {"default": None} if optional else {}
+    return Field(**default, nullable=optional, sa_type=cast(Any, Numeric(18, 4)))
+
+
 def document(default_factory: Callable[[], Any] = list, *, redacted: bool = False) -> Any:
     """A JSON value (jsonb). Replace it whole: changes inside it are not seen by the journal.
 

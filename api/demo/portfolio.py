@@ -129,7 +129,7 @@ async def _shake(house: House, programmes: dict[int, Thing], day: date) -> Async
     )
     await house["Carlos"].post(
         f"/sponsor-commitments/{held['data'][0]['id']}/announce-departure",
-        leaves_on=str(house.today + timedelta(days=5)),
+        leaves_on=str(house.today + timedelta(days=10)),
     )
 
 
@@ -157,10 +157,10 @@ async def _engagement(
     if plan.reaches in ("cancelled", "approved"):
         return
     yield starts - timedelta(days=30)
-    await house["Petra"].post(f"{at}/start-onboarding")
+    engagement = await house["Petra"].post(f"{at}/start-onboarding")
     voice = house.voices.get(expert["name"]) or await house.hire(expert)
-    sow = await steps.draft_contract(house, engagement, "sow", value=steps.euros(plan.value))
-    await steps.conclude(house, voice, sow)
+    for kind in engagement["required_documents"]:
+        await steps.conclude(house, voice, await steps.draft_contract(house, engagement, kind))
     if plan.reaches == "onboarding":
         return
     await steps.settle_tasks(house, voice, engagement)

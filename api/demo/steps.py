@@ -238,7 +238,6 @@ async def classify(house: House, programme: Thing) -> Thing:
         title="Churn among customers who complained",
         category="customer_figures",
         classification="confidential",
-        owner_id=house.people["Dora"],
         content={"churn_percent": {"2026-01": "6.5", "2026-02": "6.1"}, "customers": 48210},
     )
 

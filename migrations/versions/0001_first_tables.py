@@ -1283,8 +1283,8 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("kpi", sa.Text(), nullable=False),
         sa.Column("measured_in", sa.Text(), nullable=False),
-        sa.Column("baseline", sa.Numeric(), nullable=False),
-        sa.Column("target", sa.Numeric(), nullable=False),
+        sa.Column("baseline", sa.Numeric(precision=18, scale=4), nullable=False),
+        sa.Column("target", sa.Numeric(precision=18, scale=4), nullable=False),
         sa.Column(
             "direction",
             sa.Enum("increase", "decrease", name="direction", native_enum=False, create_constraint=True, length=None),
@@ -1308,7 +1308,7 @@ def upgrade() -> None:
             ),
             nullable=True,
         ),
-        sa.Column("result", sa.Numeric(), nullable=True),
+        sa.Column("result", sa.Numeric(precision=18, scale=4), nullable=True),
         sa.Column("verdict_note", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "case direction when 'increase' then target > baseline else target < baseline end",

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, CheckConstraint, Date, Select, Text, UniqueConstraint, func, select
 from sqlmodel import Field, SQLModel, col
 
-from models.base import Row, amount, choice, currency, link
+from models.base import Row, amount, choice, currency, figure, link
 from models.errors import Conflict, Forbidden, Invalid, Unmet
 from models.lifecycle import Lifecycle
 from models.programmes.sponsors import SponsorCommitment
@@ -172,8 +172,8 @@ class ObjectiveText(SQLModel):
     title: Title
     kpi: Title = Field(description="What is measured")
     measured_in: Title = Field(description="The unit of the figures, such as % or days")
-    baseline: Figure
-    target: Figure
+    baseline: Figure = figure()
+    target: Figure = figure()
     direction: Direction = Field(sa_type=choice(Direction))
     data_source: Title
     judge_id: UUID = link("people")
@@ -198,7 +198,7 @@ class Objective(ObjectiveFields, Row, table=True):
 
     programme_id: UUID = link("programmes")
     verdict: Verdict | None = Field(default=None, nullable=True, sa_type=choice(Verdict))
-    result: Figure | None = None
+    result: Figure | None = figure(optional=True)
     verdict_note: str | None = None
 
     def require_direction(self) -> None:

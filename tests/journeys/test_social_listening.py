@@ -105,7 +105,7 @@ class Journey:
         for contract in self.story.contracts.values():
             assert (await self.story.voice.get(f"/contracts/{contract['id']}"))["in_force"] is True
         at = f"/access-grants/{self.story.grant['id']}"
-        late = {"expires_at": "2999-01-01T00:00:00Z"}
+        late = {"expires_at": "2900-01-01T00:00:00Z"}
         await self.refused(self.house["Dora"], f"{at}/grant", 409, "within-nda-and-engagement", **late)
         await self.refused(self.story.voice, f"{at}/grant", 403, "missing-role", **late)
 
