@@ -35,9 +35,9 @@ from models.confidentiality import (
     asset,
     asset_content,
     assets,
-    engagement_of_grant,
     gate,
     grants_for,
+    ground_of,
     local_day,
     ndas_in_force,
     return_certificate,
@@ -188,29 +188,16 @@ async def ways(tx: Tx, found: Asset) -> list[Way]:
     ]
 
 
-async def facts(tx: Tx, row: AccessGrant) -> GrantFacts:
-    return await _facts(tx, await tx.get(Asset, row.asset_id), await tx.get(Engagement, row.engagement_id))
-
-
-async def held_facts(tx: Tx, row: AccessGrant, expires_at: InstantIn) -> GrantFacts:
-    """The same with every row that the grant rests on held, so that none of them ends before the grant stands."""
-    engagement = await tx.hold(Engagement, row.engagement_id)
-    held = await tx.hold(Asset, row.asset_id)
-    await tx.hold(Programme, held.programme_id)
-    await tx.all(ndas_in_force([engagement.id], tx.today).with_for_update())
-    return await _facts(tx, held, engagement, last_day=local_day(expires_at))
-
-
-async def _facts(tx: Tx, found: Asset, engagement: Engagement, **more: Any) -> GrantFacts:
+async def facts(tx: Tx, row: AccessGrant, **more: Any) -> GrantFacts:
     who = tx.actor
-    ndas = await tx.all(ndas_in_force([engagement.id], tx.today))
+    found, engagement = await tx.get(Asset, row.asset_id), await tx.get(Engagement, row.engagement_id)
     known = partial(
         GrantFacts,
         account_id=who.account_id,
         person_id=who.person_id,
         asset=found,
         engagement=engagement,
-        ndas=ndas,
+        ndas=await tx.all(ndas_in_force([engagement.id], tx.today)),
     )
     return await tx.facts(
         known,
@@ -218,6 +205,20 @@ async def _facts(tx: Tx, found: Asset, engagement: Engagement, **more: Any) -> G
         is_champion=champions(found.programme_id, who.person_id),
         **more,
     )
+
+
+async def hold_ground(tx: Tx, grant_id: UUID) -> None:
+    """Hold all that a grant rests on, so that none of it ends before the grant stands.
+
+    To be called before the grant itself is locked, as an engagement's termination takes both in this order: the other
+    way round the two would deadlock.
+    """
+    ground = await tx.facts(dict[str, UUID | None], **ground_of(grant_id))
+    if (engagement_id := ground["engagement_id"]) and (asset_id := ground["asset_id"]):
+        engagement = await tx.hold(Engagement, engagement_id)
+        await tx.hold(Programme, engagement.programme_id)
+        await tx.hold(Asset, asset_id)
+        await tx.all(ndas_in_force([engagement_id], tx.today).with_for_update())
 
 
 @router.get("/assets", response_model=Page[AssetOut])
@@ -326,11 +327,9 @@ async def get_access_grant_transitions(tx: Writes, grant_id: UUID) -> Response:
 )
 async def grant_access_grant(tx: Writes, grant_id: UUID, body: Expiry) -> Response:
     """Give access until an instant, as the asset's owner; refused with every rule in the way."""
-    # The engagement before the grant, as its termination takes them: the other way round the two would deadlock.
-    if engagement_id := await tx.value(engagement_of_grant(grant_id)):
-        await tx.hold(Engagement, engagement_id)
+    await hold_ground(tx, grant_id)
     row = await tx.lock(AccessGrant, grant_id)
-    row.grant(await held_facts(tx, row, body.expires_at), body.expires_at, tx.now)
+    row.grant(await facts(tx, row, last_day=local_day(body.expires_at)), body.expires_at, tx.now)
     return await tx.show(access_grant, AccessGrantOut, row)
 
 

@@ -115,6 +115,8 @@ CONTRACT = Lifecycle(
     },
 )
 
+# The journal tells that these changed, not to what: wording lies in editions, and where a signer sat is nobody's news.
+UNTOLD: Any = {"info": {"redacted": True}}
 Wording = Annotated[str, Chars(strip_whitespace=True, min_length=1, max_length=200_000)]
 
 
@@ -140,7 +142,7 @@ class ContractTerms(SQLModel):
 
 
 class ContractFields(ContractTerms):
-    wording: Wording = Field(description="The full text that the parties sign")
+    wording: Wording = Field(description="The full text that the parties sign", sa_column_kwargs=UNTOLD)
 
 
 class Document(ContractFields):
@@ -294,10 +296,6 @@ class ContractVersion(Document, Row, table=True):
     content_hash: str
 
 
-# Where the signer came from is evidence for a dispute; the journal need not repeat it.
-UNTOLD: Any = {"info": {"redacted": True}}
-
-
 class Consent(SQLModel):
     """To what the signer says yes, in which words, and from where."""
 
@@ -392,9 +390,7 @@ def signed_parties(contract_id: UUID, edition: int) -> Select[list[str]]:
 def documents_in_force(engagement_id: UUID, today: date) -> Select[list[str]]:
     """The kinds of contract that bind in an engagement today; an MSA with its expert counts in all of their own."""
     expert = select(col(Engagement.expert_id)).where(col(Engagement.id) == engagement_id).scalar_subquery()
-    theirs = or_(
-        col(Contract.engagement_id) == engagement_id,
-        and_(col(Contract.kind) == ContractKind.MSA, col(Contract.expert_id) == expert),
-    )
+    here = or_(col(Contract.engagement_id) == engagement_id, col(Contract.kind) == ContractKind.MSA)
     kind = cast(col(Contract.kind), Text)
-    return select(gathered(kind.distinct(), Text(), kind)).where(theirs, in_force(today))
+    theirs = select(gathered(kind.distinct(), Text(), kind)).where(col(Contract.expert_id) == expert)
+    return theirs.where(here, in_force(today))

@@ -171,8 +171,10 @@ def _gaps(asset: Asset, purpose: str, nda: Contract) -> Iterator[Unmet]:
         yield Unmet("nda-purpose", nda.purpose, purpose, [nda.ref])
 
 
-def engagement_of_grant(grant_id: UUID) -> Select[UUID]:
-    return select(col(AccessGrant.engagement_id)).where(col(AccessGrant.id) == grant_id)
+def ground_of(grant_id: UUID) -> dict[str, Select[UUID]]:
+    """The engagement and the asset of a grant, by name."""
+    columns = {"engagement_id": col(AccessGrant.engagement_id), "asset_id": col(AccessGrant.asset_id)}
+    return {name: select(column).where(col(AccessGrant.id) == grant_id) for name, column in columns.items()}
 
 
 def local_day(instant: datetime) -> Select[date]:

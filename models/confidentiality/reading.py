@@ -128,8 +128,11 @@ def ways_engagements(asset: Asset, expert_id: UUID | None) -> Select[Engagement]
 
 
 def ndas_in_force(engagement_ids: Sequence[UUID], today: date) -> Select[Contract]:
+    """The NDAs that bind now, each with the expert whom its engagement is with now."""
+    signatory = select(col(Engagement.expert_id)).where(col(Engagement.id) == Contract.engagement_id)
     return select(Contract).where(
         col(Contract.engagement_id).in_(engagement_ids),
+        col(Contract.expert_id) == signatory.scalar_subquery(),
         col(Contract.kind) == ContractKind.NDA,
         in_force(today),
     )

@@ -7,13 +7,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from api.database import Cluster
 from models.base import now
-from models.confidentiality import AccessGrant, GrantStatus
+from models.confidentiality import AccessGrant, Asset, GrantStatus
 from models.contracts import Contract, ContractKind, ContractStatus
 from models.engagements import Engagement, EngagementStatus
 from models.programmes import Programme, ProgrammeStatus
@@ -427,6 +429,31 @@ async def test_of_two_ndas_the_covering_one_bounds_the_grant(room: Room) -> None
     assert (await room.expert.get(room.content)).status_code == 200
 
 
+async def test_the_nda_of_another_expert_covers_nobody_else(room: Room) -> None:
+    asked = await room.asked(by=room.lead)
+    successor = await expert(room.house)
+    await room.change(Engagement, room.engagement_id, expert_id=successor)
+    assert refusal(await room.grant(asked)) == (409, "cannot-grant", ["nda-in-force"])
+    newcomer = await room.house.client("expert", expert_id=successor)
+    assert refusal(await newcomer.get(room.content))[:2] == (403, "nda-not-in-force")
+    assert (await room.expert.get(room.content)).status_code == 404
+
+
+async def test_what_cannot_be_logged_is_not_read(room: Room, cluster: Cluster, database: str) -> None:
+    await room.granted()
+    owner = await asyncpg.connect(cluster.url("tracker_owner", database))
+    try:
+        await owner.execute("create policy closed on access_log as restrictive for insert with check (false)")
+        for reader in (room.expert, room.owner, room.lead):
+            answer = await reader.get(room.content)
+            assert (answer.status_code, "churn" in answer.text) == (500, False)
+    finally:
+        await owner.execute("drop policy closed on access_log")
+        await owner.close()
+    assert await room.log() == []
+    assert (await room.expert.get(room.content)).status_code == 200
+
+
 @pytest.mark.parametrize("who", ["owner", "champion"])
 async def test_owner_and_champion_revoke_at_once(room: Room, who: str) -> None:
     granted = await room.granted()
@@ -454,21 +481,34 @@ async def test_of_parallel_decisions_exactly_one_counts(room: Room) -> None:
     assert (await room.owner.get(path)).json()["version"] == 2
 
 
-async def test_no_grant_stands_on_an_engagement_that_ends_meanwhile(room: Room) -> None:
+@pytest.mark.parametrize(
+    ("model", "values", "rule"),
+    [
+        (Engagement, {"status": EngagementStatus.TERMINATED}, "engagement-open"),
+        (Programme, {"status": ProgrammeStatus.CLOSING}, "programme-active"),
+        (Asset, {"classification": Classification.STRICTLY_CONFIDENTIAL}, "nda-covers-class"),
+        (Contract, {"terminated_on": day(-2)}, "nda-in-force"),
+    ],
+)
+async def test_no_grant_stands_on_what_ends_meanwhile(
+    room: Room, model: Any, values: dict[str, Any], rule: str
+) -> None:
     asked = await room.asked()
+    ids = {Engagement: room.engagement_id, Programme: room.staffed.id, Contract: room.nda_id}
     async with behind_the_walls(room.house) as session:
-        key = (room.house.id, room.engagement_id)
-        row = await session.get(Engagement, key, with_for_update=True)
+        key = (room.house.id, ids.get(model) or UUID(room.asset["id"]))
+        row = await session.get(model, key, with_for_update=True)
         granting = asyncio.create_task(room.grant(asked))
-        for _ in range(200):
-            waiting = await session.scalar(text("select count(*) from pg_locks where not granted"))
-            if waiting or granting.done():
-                break
-            await asyncio.sleep(0.01)
-        assert not granting.done(), "the grant waits for whoever holds the engagement"
-        assert row is not None
-        row.status = EngagementStatus.TERMINATED
-    assert refusal(await granting) == (409, "cannot-grant", ["engagement-open"])
+        blocks = text(
+            "select count(*) from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+        )
+        while not granting.done() and not await session.scalar(blocks):
+            await asyncio.wait({granting}, timeout=0.01)
+        assert not granting.done(), "the grant waits for whoever holds what it rests on"
+        for name, value in values.items():
+            setattr(row, name, value)
+    assert refusal(await granting) == (409, "cannot-grant", [rule])
+    assert (await room.expert.get(room.content)).status_code == 403
 
 
 async def test_the_content_shows_nowhere_but_through_the_gate(room: Room) -> None:

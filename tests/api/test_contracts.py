@@ -325,6 +325,7 @@ async def test_money_is_absent_without_money_read(table: Table) -> None:
     assert "1250" in (await table.legal.get("/contracts", headers={"accept": "text/csv"})).text
     events = (await member.get(f"{path}/events")).text
     assert "1250" not in events
+    assert "What is read" not in events
 
 
 async def test_a_dashboard_lists_and_never_reads_the_wording(table: Table) -> None:
