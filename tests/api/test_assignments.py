@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from api.assignments import AssignmentOut, DeliverableOut
-from models.assignments import Assignment
+from models.assignments import Assignment, Deliverable
 from models.engagements import Engagement, EngagementStatus
 from models.policy import SCOPES
 from models.programmes import Programme, ProgrammeStatus, SponsorCommitment
@@ -233,6 +233,11 @@ async def test_nobody_accepts_what_they_delivered_or_submitted(desk: Desk) -> No
         row = await session.get(Assignment, (desk.house.id, uuid.UUID(path.rpartition("/")[2])))
         assert row is not None
         row.delivered_by = lead_account
+        report = await session.get(Deliverable, (desk.house.id, uuid.UUID(promised.rpartition("/")[2])))
+        assert report is not None
+        report.submitted_by = lead_account
+    await refused(desk.lead, promised, "accept", "four-eyes")
+    await refused(desk.lead, promised, "reject", "four-eyes", reason="x")
     await refused(desk.lead, path, "accept", "four-eyes", "deliverables-accepted")
     await refused(desk.lead, path, "return", "four-eyes", reason="x")
 
