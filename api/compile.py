@@ -122,11 +122,12 @@ def page(ask: Ask, form: str) -> Statement:
     if form == "csv":
         row = "array_to_string(array[" + ", ".join(f'app.csv(r."{name}"::text)' for name in names) + "], ',')"
     limit = f"${inner.number('limit')}"
+    # One pass over the rows; the key is spelled for the last one only.
+    key_parts = ", ".join(f'(array_agg(r."{name}"))[{limit}]' for name in (_key_name(ask.sort), "id"))
     return inner.wrapped(
-        f"select array[coalesce(string_agg(p.row, {separator}) filter (where p.n <= {limit}), ''),"
-        f" max(p.key) filter (where p.n = {limit}), count(*)::text]"
-        f' from (select {row} as row, json_build_array(r."{_key_name(ask.sort)}", r.id)::text as key,'
-        f" row_number() over () as n from ({inner.text}) r) p"
+        f"select array[coalesce(array_to_string((array_agg({row}))[1:{limit}], {separator}), ''),"
+        f" case when count(*) >= {limit} then json_build_array({key_parts})::text end, count(*)::text]"
+        f" from ({inner.text}) r"
     )
 
 
