@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
+from api.database import Cluster
 from models.contracts import Contract, ContractKind, ContractStatus
 from models.knowledge_transfer import Assessment, Milestone, Topic
 from tests.conftest import House
@@ -166,3 +168,15 @@ async def test_coverage_looks_back_and_ahead(house: House) -> None:
     csv = await reader.get("/reports/coverage", headers={"accept": "text/csv"})
     assert "person_id" not in csv.text
     assert "Churn" in csv.text.splitlines()[1]
+
+
+async def test_the_worker_counts_anew_what_was_kept(house: House, cluster: Cluster, database: str) -> None:
+    staffed, expert_id = await programme(house), await expert(house)
+    await plant(house, step(await engagement(house, staffed.id, expert_id)))
+    before = await counted(house)
+    connection = await asyncpg.connect(cluster.url("tracker_worker", database))
+    try:
+        await connection.execute("select app.rebuild_portfolio_counts()")
+    finally:
+        await connection.close()
+    assert await counted(house) == before
