@@ -15,6 +15,7 @@ NAMES: dict[str, Any] = {
     "collection": "experts",
     "country": "NL",
     "currency": "EUR",
+    "document_hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "email": "ida@example.org",
     "firm": "Jansen and Partners",
     "grade": 12,

@@ -73,7 +73,9 @@ def _illustrate(operation: dict[str, Any], components: dict[str, Any]) -> None:
     told, shapes = components.setdefault("examples", {}), components["schemas"]
     bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
     for part in (part for body in bodies for part in body.get("content", {}).values()):
-        if not (name := part.get("schema", {}).get("$ref", "").rpartition("/")[2]):
+        # A body that may be left out is a choice of the shape and null.
+        schema = part.get("schema", {})
+        if not (name := schema.get("anyOf", [schema])[0].get("$ref", "").rpartition("/")[2]):
             continue
         told[name] = {"value": examples.of_shape(shapes[name], shapes)}
         part["examples"] = {"example": {"$ref": f"#/components/examples/{name}"}}

@@ -19,27 +19,35 @@ router = APIRouter(prefix="/reports", tags=["reports"])
 
 
 class PortfolioOut(SQLModel):
-    as_of: Day
+    as_of: Day = Field(description="The day for which the figures hold")
     programmes: dict[str, int] = Field(description="Programmes by status, zeros included")
     engagements: dict[str, int] = Field(description="Engagements by status, zeros included")
     milestones: dict[str, int] = Field(description="Milestones by status, zeros included")
     running_engagements: int = Field(description="Active, paused or in handover")
     open_milestones: int = Field(description="Neither accepted nor waived")
+    programmes_at_risk: int = Field(
+        description="Active, but too few sponsors count today; within the policy's grace_days"
+    )
+    programmes_suspended: int = Field(
+        description="Active, but without its quorum for the policy's grace_days or longer"
+    )
+    ndas_in_force: int = Field(description="NDAs signed by both sides whose days include today")
+    ndas_expiring: int = Field(description="Of ndas_in_force, those whose last day is at most 30 days away")
 
 
 class HandoverProgressOut(SQLModel):
     id: UUID = Field(description="The engagement")
-    as_of: Day
+    as_of: Day = Field(description="The day for which the figures hold")
     programme_id: UUID
     expert_id: UUID
     title: str
     status: EngagementStatus
     ends_on: Day
     milestones: int = Field(description="Milestones that are not waived")
-    accepted: int
+    accepted: int = Field(description="Milestones that the lead accepted")
     overdue: int = Field(description="Open after their due date")
-    planned_percent: int = Field(description="The weight that was due by then, of all weights")
-    actual_percent: int = Field(description="The weighted progress logged")
+    planned_percent: int = Field(description="The weight that was due by then, of all weights; rounded down")
+    actual_percent: int = Field(description="The weighted progress logged; rounded down, so 100 means done")
 
 
 class HandoverProgressFilter(Filter):
@@ -51,15 +59,15 @@ class HandoverProgressFilter(Filter):
 
 class CoverageOut(SQLModel):
     id: UUID = Field(description="The topic")
-    as_of: Day
+    as_of: Day = Field(description="The day for which the figures hold")
     programme_id: UUID
     title: str
     critical: bool
     required_level: int
     min_coverage: int
     coverage: int = Field(description="Internal people who could do it on that day; experts count 0")
-    coverage_flag: Literal["none", "single", "covered"]
-    teacher_count: int
+    coverage_flag: Literal["none", "single", "covered"] = Field(description="none: 0, single: 1, covered: 2 or more")
+    teacher_count: int = Field(description="Of the people with a valid newest assessment that day, those at level 4")
     sufficient: bool = Field(description="Whether coverage reaches min_coverage")
 
 
@@ -72,14 +80,15 @@ class CoverageFilter(Filter):
 
 class ExpiringContractOut(SQLModel):
     id: UUID = Field(description="The contract")
-    as_of: Day
+    as_of: Day = Field(description="The day for which the figures hold")
     kind: ContractKind
     title: str
     engagement_id: UUID | None
     expert_id: UUID
     effective_on: Day
     expires_on: Day = Field(description="Its last day in force")
-    days_left: int
+    notice_deadline: Day = Field(description="expires_on less notice_days: the last day to decide what follows")
+    days_left: int = Field(description="Days from as_of to expires_on; 0 on the last day")
 
 
 class ExpiringContractFilter(Filter):

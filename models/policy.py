@@ -293,6 +293,8 @@ RULES: dict[str, Rule] = {
     "submit_handover_certificate": rule("knowledge_transfer:write", NOBODY, own={R.EXPERT}),
     "accept_handover_certificate": rule("knowledge_transfer:write", {R.LEAD, R.SPONSOR}),
     "reject_handover_certificate": rule("knowledge_transfer:write", {R.LEAD, R.SPONSOR}),
+    "list_handover_reservations": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
+    "get_handover_reservation": rule("knowledge_transfer:read", READERS, own={R.EXPERT}),
     # reports
     "get_portfolio_report": rule("reports:read", READERS),
     "list_handover_progress_report": rule("reports:read", READERS),

@@ -8,11 +8,12 @@ from sqlalchemy import ColumnElement, Date, Integer, Text, cast, column, func, l
 from sqlalchemy.dialects.postgresql import JSON, array
 from sqlmodel import Field, SQLModel, col
 
-from models.contracts import Contract
+from models.contracts import Contract, ContractKind, in_force
 from models.engagements import RUNNING, Engagement, EngagementStatus
 from models.knowledge_transfer.milestones import OPEN, Milestone, MilestoneStatus
 from models.knowledge_transfer.topics import Topic, told_topics
-from models.programmes import ProgrammeStatus
+from models.programmes import Programme, ProgrammeStatus, programme_standing
+from models.programmes.programmes import ProgrammeStanding
 from models.queries import Rows, among
 from models.tenancy import NOTHING, Sight, Walled, sql_today
 
@@ -30,7 +31,11 @@ class PortfolioCount(Walled, SQLModel, table=True):
 
 
 def portfolio(_by: Any) -> Rows:
-    """How many programmes, engagements and milestones stand at each status today."""
+    """How many programmes, engagements and milestones stand at each status today, and what time makes of them.
+
+    What only time decides cannot be kept by triggers; it is counted over active programmes and NDAs that have not
+    expired, which are few.
+    """
     return select(
         sql_today().label("as_of"),
         _by_status("programmes", ProgrammeStatus).label("programmes"),
@@ -38,7 +43,24 @@ def portfolio(_by: Any) -> Rows:
         _by_status("milestones", MilestoneStatus).label("milestones"),
         _sum("engagements", sorted(RUNNING)).label("running_engagements"),
         _sum("milestones", sorted(OPEN)).label("open_milestones"),
+        _standing_at(ProgrammeStanding.AT_RISK).label("programmes_at_risk"),
+        _standing_at(ProgrammeStanding.SUSPENDED).label("programmes_suspended"),
+        _ndas().label("ndas_in_force"),
+        _ndas(col(Contract.expires_on) <= sql_today() + 30).label("ndas_expiring"),
     )
+
+
+def _standing_at(standing: ProgrammeStanding) -> ColumnElement[int]:
+    stands = programme_standing(Programme.id, sql_today()).correlate(Programme).scalar_subquery()
+    active = col(Programme.status) == ProgrammeStatus.ACTIVE
+    return select(func.count()).select_from(Programme).where(active, stands == standing.value).scalar_subquery()
+
+
+def _ndas(*conditions: Any) -> ColumnElement[int]:
+    # The last day leads the index, and every NDA has one.
+    lasting = col(Contract.expires_on) >= sql_today()
+    nda = col(Contract.kind) == ContractKind.NDA
+    return select(func.count()).where(lasting, nda, in_force(sql_today()), *conditions).scalar_subquery()
 
 
 def _by_status(collection: str, statuses: type[StrEnum]) -> ColumnElement[Any]:
@@ -65,8 +87,10 @@ def handover_progress(by: Any) -> Rows:
             func.count().label("milestones"),
             func.count().filter(col(Milestone.status) == MilestoneStatus.ACCEPTED).label("accepted"),
             func.count().filter(col(Milestone.status).in_(OPEN), col(Milestone.due_on) < sql_today()).label("overdue"),
-            cast(func.coalesce(100 * due / whole, 0), Integer).label("planned_percent"),
-            cast(func.coalesce(func.sum(weight * col(Milestone.percent)) / whole, 0), Integer).label("actual_percent"),
+            cast(func.floor(func.coalesce(100 * due / whole, 0)), Integer).label("planned_percent"),
+            cast(func.floor(func.coalesce(func.sum(weight * col(Milestone.percent)) / whole, 0)), Integer).label(
+                "actual_percent"
+            ),
         )
         .where(col(Milestone.engagement_id) == Engagement.id, col(Milestone.status) != MilestoneStatus.WAIVED)
         .correlate(Engagement)
@@ -110,6 +134,7 @@ def expiring_contracts(by: Any) -> Rows:
         col(Contract.expert_id),
         col(Contract.effective_on),
         col(Contract.expires_on),
+        cast(col(Contract.expires_on) - col(Contract.notice_days), Date).label("notice_deadline"),
         (col(Contract.expires_on) - today).label("days_left"),
     ).where(
         cast(col(Contract.status), Text) == "signed",

@@ -1,7 +1,7 @@
 """/v1/milestones, /v1/progress-entries: the steps of a handover and the expert's log of progress."""
 
 from functools import partial
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -12,8 +12,8 @@ from api.problems import can_refuse
 from api.read import Reads
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
-from models.engagements import Engagement, engagement_status
-from models.errors import Conflict, Invalid, Missing, Stale
+from models.engagements import ENDED, Engagement, engagement_status, programme_of
+from models.errors import Conflict, Forbidden, Invalid, Missing, Stale
 from models.knowledge_transfer.milestones import (
     MILESTONE,
     Milestone,
@@ -31,20 +31,30 @@ from models.knowledge_transfer.milestones import (
     receivers,
     receivers_of,
     topics_handed_over,
+    topics_of_milestone,
     unconfirmed,
 )
 from models.knowledge_transfer.topics import (
     require_topics_of_programme,
     topics_of,
 )
+from models.programmes import Programme, champions, leads
 from models.types import Day, Text, Title
 
 router = APIRouter(tags=["knowledge_transfer"])
 
 
+TopicIds = Annotated[
+    list[UUID], Field(min_length=1, max_length=20, description="Topics of the programme it hands over")
+]
+ReceiverIds = Annotated[
+    list[UUID], Field(min_length=1, max_length=50, description="Internal people to whom it hands over; all confirm it")
+]
+
+
 class MilestoneIn(MilestoneFields, In):
-    topic_ids: Annotated[list[UUID], Field(min_length=1, max_length=20)]
-    receiver_ids: Annotated[list[UUID], Field(min_length=1, max_length=50, description="Internal people")]
+    topic_ids: TopicIds
+    receiver_ids: ReceiverIds
 
 
 class MilestonePatch(Patch):
@@ -53,6 +63,12 @@ class MilestonePatch(Patch):
     weight: Annotated[int, Field(ge=1, le=100)] = unset()
     acceptance_criteria: Text = unset()
     required: bool = unset()
+    topic_ids: TopicIds = unset()
+    receiver_ids: ReceiverIds = unset()
+
+    def columns(self) -> dict[str, Any]:
+        given = super().columns()
+        return {name: value for name, value in given.items() if name in MilestoneFields.model_fields}
 
 
 class MilestoneOut(MilestoneFields, Out):
@@ -64,8 +80,8 @@ class MilestoneOut(MilestoneFields, Out):
     topic_ids: list[UUID]
     receiver_ids: list[UUID]
     confirmed_by: list[UUID] = Field(description="The receivers who confirmed that it reached them")
-    submitted_by: UUID | None
-    decided_by: UUID | None
+    submitted_by: UUID | None = Field(description="The expert's account that submitted it last")
+    decided_by: UUID | None = Field(description="The account that accepted, returned or waived it last")
     decided_on: Day | None
     reason: str | None = Field(description="Why it was returned or waived")
 
@@ -87,7 +103,7 @@ class ProgressEntryOut(ProgressEntryFields, Out):
     on: Day
     milestone_id: UUID
     engagement_id: UUID
-    logged_by: UUID
+    logged_by: UUID = Field(description="The expert's account that logged it")
 
 
 class ProgressEntryFilter(Filter):
@@ -106,7 +122,26 @@ async def milestone_facts(tx: Tx, row: Milestone) -> MilestoneFacts:
         topics=topics_handed_over(row.id),
         receivers=receivers(row.id),
         unconfirmed=unconfirmed(row.id),
+        is_lead=leads(programme_of(row.engagement_id), actor.person_id),
+        is_champion=champions(programme_of(row.engagement_id), actor.person_id),
     )
+
+
+async def require_plannable(tx: Tx, engagement_id: UUID, topic_ids: list[UUID]) -> None:
+    """Refuse who does not steer the programme, an engagement that has ended, and topics of another programme."""
+    engagement = await tx.get(Engagement, engagement_id)
+    programme = await tx.get(Programme, engagement.programme_id)
+    programme.require_steered_by(tx.actor)
+    engagement.require_not(*ENDED)
+    found = await tx.value(topics_of(engagement.programme_id, topic_ids))
+    require_topics_of_programme(topic_ids, found or 0)
+
+
+async def hand_over(tx: Tx, row: Milestone, topic_ids: list[UUID], receiver_ids: list[UUID]) -> None:
+    for topic_id in dict.fromkeys(topic_ids):
+        await tx.add(MilestoneTopic(milestone_id=row.id, topic_id=topic_id))
+    for person_id in dict.fromkeys(receiver_ids):
+        await tx.add(MilestoneReceiver(milestone_id=row.id, person_id=person_id))
 
 
 @router.get("/milestones", response_model=Page[MilestoneOut])
@@ -116,18 +151,16 @@ async def list_milestones(read: Reads, by: Annotated[MilestoneFilter, Query()]) 
 
 
 @router.post(
-    "/milestones", status_code=201, response_model=MilestoneOut, responses=can_refuse(Missing, Conflict, Invalid)
+    "/milestones",
+    status_code=201,
+    response_model=MilestoneOut,
+    responses=can_refuse(Missing, Forbidden, Conflict, Invalid),
 )
 async def create_milestone(tx: Writes, body: MilestoneIn) -> Response:
-    """Plan a step of the handover: which topics reach whom by when."""
-    engagement = await tx.get(Engagement, body.engagement_id)
-    found = await tx.value(topics_of(engagement.programme_id, body.topic_ids))
-    require_topics_of_programme(body.topic_ids, found or 0)
+    """Plan a step of the handover, as the lead: which topics reach whom by when."""
+    await require_plannable(tx, body.engagement_id, body.topic_ids)
     row = await tx.add(Milestone(**{name: getattr(body, name) for name in MilestoneFields.model_fields}))
-    for topic_id in dict.fromkeys(body.topic_ids):
-        await tx.add(MilestoneTopic(milestone_id=row.id, topic_id=topic_id))
-    for person_id in dict.fromkeys(body.receiver_ids):
-        await tx.add(MilestoneReceiver(milestone_id=row.id, person_id=person_id))
+    await hand_over(tx, row, body.topic_ids, body.receiver_ids)
     return await tx.show(milestone, MilestoneOut, row, 201)
 
 
@@ -137,12 +170,22 @@ async def get_milestone(read: Reads, milestone_id: UUID) -> Response:
     return await read.one(milestone, MilestoneOut, id=milestone_id)
 
 
-@router.patch("/milestones/{milestone_id}", response_model=MilestoneOut, responses=can_refuse(Missing, Conflict, Stale))
+@router.patch(
+    "/milestones/{milestone_id}",
+    response_model=MilestoneOut,
+    responses=can_refuse(Missing, Forbidden, Conflict, Invalid, Stale),
+)
 async def update_milestone(tx: Writes, milestone_id: UUID, body: MilestonePatch) -> Response:
-    """Change a milestone that is still planned."""
+    """Change a milestone that is still planned; topics and receivers are replaced as a whole."""
     row = await tx.lock(Milestone, milestone_id)
+    await require_plannable(tx, row.engagement_id, body.topic_ids or [])
     row.require_planned()
     tx.change(row, body)
+    for old in await tx.all(topics_of_milestone(row.id)) if body.topic_ids else ():
+        await tx.remove(old)
+    for former in await tx.all(receivers_of(row.id)) if body.receiver_ids else ():
+        await tx.remove(former)
+    await hand_over(tx, row, body.topic_ids or [], body.receiver_ids or [])
     return await tx.show(milestone, MilestoneOut, row)
 
 
@@ -172,7 +215,7 @@ async def confirm_milestone(tx: Writes, milestone_id: UUID) -> Response:
     row = await tx.lock(Milestone, milestone_id)
     MILESTONE.move("confirm", row, await milestone_facts(tx, row))
     for own in await tx.all(receiver(row.id, tx.actor.person_id)):
-        own.confirmed_at = tx.now
+        own.confirmed_at = own.confirmed_at or tx.now
     return await tx.show(milestone, MilestoneOut, row)
 
 
@@ -186,7 +229,7 @@ async def submit_milestone(tx: Writes, milestone_id: UUID) -> Response:
 
 @router.post("/milestones/{milestone_id}/accept", response_model=MilestoneOut, responses=can_refuse(Missing, Conflict))
 async def accept_milestone(tx: Writes, milestone_id: UUID) -> Response:
-    """Accept a milestone, once every receiver confirmed it."""
+    """Accept a milestone, as the programme's lead, once every receiver confirmed it."""
     row = await tx.lock(Milestone, milestone_id)
     row.accept(await milestone_facts(tx, row), tx.today)
     return await tx.show(milestone, MilestoneOut, row)

@@ -13,7 +13,7 @@ from api.problems import can_refuse
 from api.read import Reads
 from api.schema import Filter, In, Out, Page, Patch, unset
 from api.tx import Tx, Writes
-from models.errors import Conflict, Missing, Stale
+from models.errors import Conflict, Forbidden, Missing, Stale
 from models.knowledge_transfer.standing import (
     programme_coverage,
     running_engagements,
@@ -37,6 +37,10 @@ from models.types import Day, Title
 router = APIRouter(tags=["knowledge_transfer"])
 
 Level = Annotated[int, Field(ge=1, le=4)]
+COVERAGE = (
+    "Internal people who are still here {} and whose newest assessment is valid and at required_level or above;"
+    " experts count 0"
+)
 
 
 class TopicIn(TopicFields, In): ...
@@ -52,9 +56,9 @@ class TopicPatch(Patch):
 class TopicOut(TopicFields, Out):
     derived: ClassVar = ("coverage", "coverage_flag", "teacher_count", "sufficient")
 
-    coverage: int = Field(description="Internal people who can do it today; experts count 0")
-    coverage_flag: Literal["none", "single", "covered"]
-    teacher_count: int = Field(description="Internal people at level 4")
+    coverage: int = Field(description=COVERAGE.format("today"))
+    coverage_flag: Literal["none", "single", "covered"] = Field(description="none: 0, single: 1, covered: 2 or more")
+    teacher_count: int = Field(description="Of the internal people with a valid newest assessment, those at level 4")
     sufficient: bool = Field(description="Whether coverage reaches min_coverage")
 
 
@@ -67,7 +71,7 @@ class TopicFilter(Filter):
 
 class ProgrammeCoverageOut(SQLModel):
     programme_id: UUID
-    as_of: Day
+    as_of: Day = Field(description="The organisation's date today, for which the figures hold")
     bus_factor: int | None = Field(description="The lowest coverage over critical topics; null without any")
     uncovered_topics: list[str] = Field(description="Titles of critical topics below coverage")
 
@@ -76,7 +80,7 @@ class AssessmentIn(AssessmentFields, In): ...
 
 
 class AssessmentOut(AssessmentFields, Out):
-    assessed_by: UUID
+    assessed_by: UUID = Field(description="The account that judged; never the person's own")
     assessed_on: Day
     valid_until: Day = Field(description="The last day on which it counts")
 
@@ -104,10 +108,16 @@ async def list_topics(read: Reads, by: Annotated[TopicFilter, Query()]) -> Respo
     return await read.page(topics, TopicOut, by)
 
 
-@router.post("/topics", status_code=201, response_model=TopicOut, responses=can_refuse(Missing, Conflict))
+async def require_led(tx: Tx, programme_id: UUID) -> None:
+    parent = await tx.get(Programme, programme_id)
+    parent.require_steered_by(tx.actor)
+    parent.require_open()
+
+
+@router.post("/topics", status_code=201, response_model=TopicOut, responses=can_refuse(Missing, Forbidden, Conflict))
 async def create_topic(tx: Writes, body: TopicIn) -> Response:
-    """Name something that the programme's own people must be able to do in the end."""
-    await tx.get(Programme, body.programme_id)
+    """Name something that the programme's own people must be able to do in the end, as its lead."""
+    await require_led(tx, body.programme_id)
     row = await tx.add(Topic(**body.columns()))
     return await tx.show(topic, TopicOut, row, 201)
 
@@ -118,10 +128,11 @@ async def get_topic(read: Reads, topic_id: UUID) -> Response:
     return await read.one(topic, TopicOut, id=topic_id)
 
 
-@router.patch("/topics/{topic_id}", response_model=TopicOut, responses=can_refuse(Missing, Conflict, Stale))
+@router.patch("/topics/{topic_id}", response_model=TopicOut, responses=can_refuse(Missing, Forbidden, Conflict, Stale))
 async def update_topic(tx: Writes, topic_id: UUID, body: TopicPatch) -> Response:
-    """Change a topic, or how well and by how many it must be known."""
+    """Change a topic, or how well and by how many it must be known, as the programme's lead."""
     row = await tx.lock(Topic, topic_id)
+    await require_led(tx, row.programme_id)
     tx.change(row, body)
     return await tx.show(topic, TopicOut, row)
 

@@ -32,6 +32,7 @@ SIGHTS: dict[str, str | None] = {
     "expertise_claims": "expertise_claims.expert_id = (select app.expert_id())",
     "experts": "experts.id = (select app.expert_id())",
     "handover_certificates": "exists (select 1 from engagements p where p.tenant_id = handover_certificates.tenant_id and p.id = handover_certificates.engagement_id)",
+    "handover_reservations": "exists (select 1 from handover_certificates p where p.tenant_id = handover_reservations.tenant_id and p.id = handover_reservations.certificate_id)",
     "idempotent_calls": "idempotent_calls.account_id = (select app.account_id())",
     "memberships": "false",
     "milestone_receivers": "exists (select 1 from milestones p where p.tenant_id = milestone_receivers.tenant_id and p.id = milestone_receivers.milestone_id)",
@@ -1194,6 +1195,7 @@ def upgrade() -> None:
                 "draft",
                 "submitted",
                 "accepted",
+                "accepted_with_reservations",
                 "rejected",
                 name="handovercertificatestatus",
                 native_enum=False,
@@ -1209,7 +1211,7 @@ def upgrade() -> None:
         sa.Column("sponsor_accepted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "status <> 'accepted' or (lead_accepted_by is not null and sponsor_accepted_by is not null)",
+            "status not in ('accepted', 'accepted_with_reservations') or (lead_accepted_by is not null and sponsor_accepted_by is not null)",
             name=op.f("ck_handover_certificates_accepted_by_both"),
         ),
         sa.CheckConstraint(
@@ -1569,6 +1571,44 @@ def upgrade() -> None:
     op.create_index("ix_deliverables_due_on", "deliverables", ["tenant_id", "due_on", "id"], unique=False)
     op.create_index(op.f("ix_deliverables_engagement_id"), "deliverables", ["tenant_id", "engagement_id"], unique=False)
     op.create_table(
+        "handover_reservations",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("topic_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("certificate_id", sa.Uuid(), nullable=False),
+        sa.Column("reserved_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "certificate_id"],
+            ["handover_certificates.tenant_id", "handover_certificates.id"],
+            name=op.f("fk_handover_reservations_certificate_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "owner_id"], ["people.tenant_id", "people.id"], name=op.f("fk_handover_reservations_owner_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "topic_id"], ["topics.tenant_id", "topics.id"], name=op.f("fk_handover_reservations_topic_id")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_handover_reservations")),
+    )
+    op.create_index(
+        op.f("ix_handover_reservations_certificate_id"),
+        "handover_reservations",
+        ["tenant_id", "certificate_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_handover_reservations_owner_id"), "handover_reservations", ["tenant_id", "owner_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_handover_reservations_topic_id"), "handover_reservations", ["tenant_id", "topic_id"], unique=False
+    )
+    op.create_table(
         "milestone_receivers",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1721,6 +1761,7 @@ def downgrade() -> None:
     op.drop_table("progress_entries")
     op.drop_table("milestone_topics")
     op.drop_table("milestone_receivers")
+    op.drop_table("handover_reservations")
     op.drop_table("deliverables")
     op.drop_table("contract_versions")
     op.drop_table("return_certificates")

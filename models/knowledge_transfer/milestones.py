@@ -44,7 +44,7 @@ class MilestoneStatus(StrEnum):
 
 @dataclass(frozen=True)
 class MilestoneFacts:
-    """Who acts, whether the engagement runs, and what the milestone's receivers have said."""
+    """Who acts and as what in the programme, whether the engagement runs, and what the receivers have said."""
 
     account_id: UUID
     person_id: UUID | None
@@ -53,6 +53,8 @@ class MilestoneFacts:
     topics: int
     receivers: list[UUID]
     unconfirmed: list[UUID]
+    is_lead: bool = False
+    is_champion: bool = False
 
 
 def _running(milestone: "Milestone", facts: MilestoneFacts) -> Iterator[Unmet]:
@@ -87,8 +89,22 @@ def _four_eyes(milestone: "Milestone", facts: MilestoneFacts) -> Iterator[Unmet]
         yield Unmet("four-eyes", "someone other than who submitted it", "who submitted it")
 
 
-def _confirmed(milestone: "Milestone", facts: MilestoneFacts) -> Iterator[Unmet]:
+def _by_lead(milestone: "Milestone", facts: MilestoneFacts) -> Iterator[Unmet]:
+    if not facts.is_lead:
+        yield Unmet("by-the-lead", "the lead of the programme", "someone else", [milestone.ref])
     yield from _four_eyes(milestone, facts)
+
+
+def _by_champion(milestone: "Milestone", facts: MilestoneFacts) -> Iterator[Unmet]:
+    if not facts.is_champion:
+        yield Unmet("by-the-champion", "the champion of the programme", "someone else", [milestone.ref])
+    yield from _four_eyes(milestone, facts)
+
+
+def _confirmed(milestone: "Milestone", facts: MilestoneFacts) -> Iterator[Unmet]:
+    yield from _by_lead(milestone, facts)
+    if facts.person_id in facts.receivers:
+        yield Unmet("four-eyes", "someone to whom it does not hand over", "one of its receivers", [milestone.ref])
     if facts.unconfirmed:
         refs = [f"/people/{person_id}" for person_id in facts.unconfirmed]
         yield Unmet("confirmed-by-receivers", len(facts.receivers), len(facts.receivers) - len(facts.unconfirmed), refs)
@@ -103,8 +119,8 @@ MILESTONE = Lifecycle(
         "confirm": ({S.SUBMITTED}, None, _by_receiver),
         "submit": ({S.IN_PROGRESS}, S.SUBMITTED, _ready_to_submit),
         "accept": ({S.SUBMITTED}, S.ACCEPTED, _confirmed),
-        "return": ({S.SUBMITTED}, S.RETURNED, _four_eyes),
-        "waive": (OPEN, S.WAIVED, _four_eyes),
+        "return": ({S.SUBMITTED}, S.RETURNED, _by_lead),
+        "waive": (OPEN, S.WAIVED, _by_champion),
     },
 )
 
@@ -112,9 +128,9 @@ MILESTONE = Lifecycle(
 class MilestoneFields(SQLModel):
     engagement_id: UUID = link("engagements")
     title: Title
-    due_on: Day
+    due_on: Day = Field(description="The last day on which it is not overdue")
     weight: int = Field(default=1, ge=1, le=100, description="Its share of the handover, against the other weights")
-    acceptance_criteria: Prose
+    acceptance_criteria: Prose = Field(description="What must be seen before the lead accepts it")
     required: bool = Field(default=True, description="Whether the handover waits for it")
 
 
@@ -204,11 +220,11 @@ class ProgressEntryFields(SQLModel):
     """What the expert says of a day's work on a milestone."""
 
     on: Day | None = Field(default=None, description="The day of the work; today when absent")
-    percent: Percent
-    hours: Amount | None = Field(default=None, sa_type=Numeric(14, 2))
-    note: Prose | None = None
-    blockers: Prose | None = None
-    evidence: Prose | None = None
+    percent: Percent = Field(description="How much of the milestone is done by then, all in all; may fall, with a note")
+    hours: Amount | None = Field(default=None, sa_type=Numeric(14, 2), description="Hours of work since the last entry")
+    note: Prose | None = Field(default=None, description="What was done, or why percent falls")
+    blockers: Prose | None = Field(default=None, description="What stands in the way")
+    evidence: Prose | None = Field(default=None, description="Where what was done can be seen")
 
 
 class ProgressEntry(ProgressEntryFields, Row, table=True):
@@ -248,6 +264,10 @@ def receiver(milestone_id: UUID, person_id: UUID | None) -> Select[MilestoneRece
 
 def receivers_of(milestone_id: UUID) -> Select[MilestoneReceiver]:
     return select(MilestoneReceiver).where(col(MilestoneReceiver.milestone_id) == milestone_id)
+
+
+def topics_of_milestone(milestone_id: UUID) -> Select[MilestoneTopic]:
+    return select(MilestoneTopic).where(col(MilestoneTopic.milestone_id) == milestone_id)
 
 
 def planned_transfer(engagement_id: Any) -> Select[int]:

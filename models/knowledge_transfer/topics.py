@@ -24,7 +24,7 @@ TEACHES = 4
 
 class TopicFields(SQLModel):
     programme_id: UUID = link("programmes")
-    title: Title
+    title: Title = Field(description="What it is that people must be able to do; unique in the programme")
     critical: bool = Field(default=False, description="Whether a handover is refused while too few people can do it")
     required_level: int = Field(default=3, ge=1, le=4, description="1 informed, 2 supervised, 3 alone, 4 teaches")
     min_coverage: int = Field(default=2, ge=1, le=50, description="How many internal people must reach that level")

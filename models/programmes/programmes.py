@@ -242,7 +242,7 @@ def _holds(role: Any, programme_id: Any, person_id: UUID | None) -> Select[bool]
     return select(held.exists())
 
 
-def programme_standing(programme_id: Any, today: date) -> Select[str]:
+def programme_standing(programme_id: Any, today: Any) -> Select[str]:
     """The one word that other areas go by: a value of ProgrammeStanding."""
     return select(_standing(today)).where(col(Programme.id) == programme_id)
 

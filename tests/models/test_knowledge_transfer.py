@@ -8,7 +8,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from models.errors import Conflict, Invalid
-from models.knowledge_transfer.handover import HANDOVER_CERTIFICATE, HandoverCertificate, HandoverFacts
+from models.knowledge_transfer.handover import (
+    HANDOVER_CERTIFICATE,
+    HandoverCertificate,
+    HandoverFacts,
+    HandoverReservationFields,
+    ReservationFacts,
+    require_reservable,
+)
 from models.knowledge_transfer.handover import HandoverCertificateStatus as CertificateStatus
 from models.knowledge_transfer.milestones import (
     MILESTONE,
@@ -32,9 +39,10 @@ BY_EXPERT = MilestoneFacts(
     receivers=[RECEIVER],
     unconfirmed=[],
 )
-BY_LEAD = replace(BY_EXPERT, account_id=LEAD, person_id=LEAD, expert_id=None)
+BY_LEAD = replace(BY_EXPERT, account_id=LEAD, person_id=LEAD, expert_id=None, is_lead=True)
+BY_CHAMPION = replace(BY_LEAD, account_id=SPONSOR, person_id=SPONSOR, is_lead=False, is_champion=True)
 BY_RECEIVER = replace(BY_EXPERT, account_id=RECEIVER, person_id=RECEIVER, expert_id=None)
-MILESTONE_FACTS = {"progress": BY_EXPERT, "submit": BY_EXPERT, "confirm": BY_RECEIVER}
+MILESTONE_FACTS = {"progress": BY_EXPERT, "submit": BY_EXPERT, "confirm": BY_RECEIVER, "waive": BY_CHAMPION}
 
 SUBMITS = HandoverFacts(
     account_id=EXPERT,
@@ -105,9 +113,12 @@ def test_a_certificate_moves_as_its_table_says(action: str, state: CertificateSt
         ("submit", "in_progress", 90, replace(BY_EXPERT, topics=0, receivers=[]), ["progress", "topics", "receivers"]),
         ("confirm", "submitted", 100, BY_LEAD, ["by-a-receiver"]),
         ("accept", "submitted", 100, replace(BY_LEAD, unconfirmed=[RECEIVER]), ["confirmed-by-receivers"]),
-        ("accept", "submitted", 100, BY_EXPERT, ["four-eyes"]),
-        ("return", "submitted", 100, BY_EXPERT, ["four-eyes"]),
-        ("waive", "submitted", 100, BY_EXPERT, ["four-eyes"]),
+        ("accept", "submitted", 100, BY_EXPERT, ["by-the-lead", "four-eyes"]),
+        ("accept", "submitted", 100, replace(BY_LEAD, person_id=RECEIVER), ["four-eyes"]),
+        ("return", "submitted", 100, BY_EXPERT, ["by-the-lead", "four-eyes"]),
+        ("return", "submitted", 100, replace(BY_LEAD, account_id=EXPERT), ["four-eyes"]),
+        ("waive", "submitted", 100, BY_LEAD, ["by-the-champion"]),
+        ("waive", "submitted", 100, replace(BY_CHAMPION, account_id=EXPERT), ["four-eyes"]),
     ],
 )
 def test_a_milestone_refuses_with_every_rule(
@@ -189,6 +200,41 @@ def test_a_certificate_takes_the_lead_and_a_sponsor_in_any_order(order: tuple[Ha
     assert row.status == CertificateStatus.SUBMITTED
     row.accept(order[1], NOW)
     assert (row.status, row.lead_accepted_by, row.sponsor_accepted_by) == (CertificateStatus.ACCEPTED, LEAD, SPONSOR)
+
+
+@pytest.mark.parametrize(("before", "now"), [(1, 0), (0, 1)])
+def test_a_reservation_of_either_side_is_told_in_the_status(before: int, now: int) -> None:
+    row = certificate(lead_accepted_by=LEAD, lead_accepted_at=NOW)
+    row.accept(replace(SPONSORS, reservations=before), NOW, now)
+    assert row.status == CertificateStatus.ACCEPTED_WITH_RESERVATIONS
+
+
+def test_nobody_accepts_under_another_account() -> None:
+    row = certificate(lead_accepted_by=LEAD, lead_accepted_at=NOW)
+    with pytest.raises(Conflict) as refused:
+        row.accept(replace(SPONSORS, has_acted=True), NOW)
+    assert (refused_rules(refused), row.sponsor_accepted_by) == (["four-eyes"], None)
+
+
+def reservation(due_on: date = TODAY) -> HandoverReservationFields:
+    return HandoverReservationFields(topic_id=uuid4(), owner_id=uuid4(), due_on=due_on, note="Write it down")
+
+
+def test_reservations_have_a_topic_an_owner_and_a_day_to_come() -> None:
+    sound = ReservationFacts(topics=1, critical_topics=[], owners=1, today=TODAY)
+    require_reservable([reservation()], sound)
+    require_reservable([], replace(sound, topics=0, owners=0))
+    for given_reservation, facts, code in (
+        (reservation(), replace(sound, topics=0), "topic-of-another-programme"),
+        (reservation(), replace(sound, owners=0), "owner-not-here"),
+        (reservation(date(2026, 11, 23)), sound, "reservation-in-the-past"),
+    ):
+        with pytest.raises(Invalid) as invalid:
+            require_reservable([given_reservation], facts)
+        assert invalid.value.code == code
+    with pytest.raises(Conflict) as refused:
+        require_reservable([reservation()], replace(sound, critical_topics=["Churn"]))
+    assert (refused_rules(refused), refused.value.unmet[0].actual) == (["non-critical-topics"], ["Churn"])
 
 
 def test_nobody_accepts_twice_even_as_lead_and_sponsor_in_one() -> None:
