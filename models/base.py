@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CHAR, Column, DateTime, Enum, ForeignKeyConstraint, Index, MetaData, Numeric, Table, event
+from sqlalchemy import Column, DateTime, Enum, ForeignKeyConstraint, Index, MetaData, Numeric, Table, event
 from sqlalchemy import Text as TextType
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
@@ -67,7 +67,7 @@ def amount(*, optional: bool = False) -> Any:
 
 def currency(*, optional: bool = False) -> Any:
     """The currency column of a `Money` field, named `<name>_currency`."""
-    return _money_part(CHAR(3), optional)
+    return _money_part(TextType(), optional)
 
 
 def _money_part(kind: Any, optional: bool) -> Any:

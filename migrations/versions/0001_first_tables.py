@@ -588,7 +588,7 @@ def upgrade() -> None:
         sa.Column("programme_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("means_amount", sa.Numeric(precision=14, scale=2), nullable=False),
-        sa.Column("means_currency", sa.CHAR(length=3), nullable=False),
+        sa.Column("means_currency", sa.Text(), nullable=False),
         sa.Column(
             "status",
             sa.Enum(
@@ -659,7 +659,7 @@ def upgrade() -> None:
         sa.Column("starts_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date(), nullable=False),
         sa.Column("value_amount", sa.Numeric(precision=14, scale=2), nullable=False),
-        sa.Column("value_currency", sa.CHAR(length=3), nullable=False),
+        sa.Column("value_currency", sa.Text(), nullable=False),
         sa.Column(
             "status",
             sa.Enum(
@@ -959,7 +959,7 @@ def upgrade() -> None:
         sa.Column("starts_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date(), nullable=False),
         sa.Column("value_amount", sa.Numeric(precision=14, scale=2), nullable=True),
-        sa.Column("value_currency", sa.CHAR(length=3), nullable=True),
+        sa.Column("value_currency", sa.Text(), nullable=True),
         sa.Column(
             "status",
             sa.Enum(
@@ -1033,7 +1033,7 @@ def upgrade() -> None:
         sa.Column("survival_months", sa.Integer(), nullable=True),
         sa.Column("wording", sa.Text(), nullable=False),
         sa.Column("value_amount", sa.Numeric(precision=14, scale=2), nullable=True),
-        sa.Column("value_currency", sa.CHAR(length=3), nullable=True),
+        sa.Column("value_currency", sa.Text(), nullable=True),
         sa.Column(
             "status",
             sa.Enum(
@@ -1496,7 +1496,7 @@ def upgrade() -> None:
         sa.Column("survival_months", sa.Integer(), nullable=True),
         sa.Column("wording", sa.Text(), nullable=False),
         sa.Column("value_amount", sa.Numeric(precision=14, scale=2), nullable=True),
-        sa.Column("value_currency", sa.CHAR(length=3), nullable=True),
+        sa.Column("value_currency", sa.Text(), nullable=True),
         sa.Column("contract_id", sa.Uuid(), nullable=False),
         sa.Column("edition", sa.Integer(), nullable=False),
         sa.Column("content_hash", sa.Text(), nullable=False),
