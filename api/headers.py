@@ -7,7 +7,7 @@ import re
 import time
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
@@ -20,25 +20,33 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = structlog.get_logger("tracker.request")
 
 
+def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+DEFAULTS = _raw({"content-security-policy": "default-src 'none'; frame-ancestors 'none'", "cache-control": "no-store"})
+
+
 class EveryAnswer:
     """Stamps every answer, and tells the log and the metrics about it."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.fixed = {
+        fixed = {
             "api-version": settings.api_version,
             "x-content-type-options": "nosniff",
             "referrer-policy": "no-referrer",
             "x-frame-options": "DENY",
         }
         if settings.issuer.startswith("https:"):
-            self.fixed["strict-transport-security"] = "max-age=63072000"
+            fixed["strict-transport-security"] = "max-age=63072000"
+        self.fixed = _raw(fixed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid7())
+        wished = Headers(scope=scope).get("x-request-id", "")
+        request_id = wished if REQUEST_ID.fullmatch(wished) else str(uuid7())
         scope.setdefault("state", {})["request_id"] = request_id
         started, status = time.perf_counter(), 0
 
@@ -46,14 +54,15 @@ class EveryAnswer:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in self.fixed.items():
-                    headers[name] = value
-                if quota := scope["state"].get("quota"):
-                    headers.update(quota.headers())
-                headers.setdefault("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
-                headers.setdefault("cache-control", "no-store")
+                quota = scope["state"].get("quota")
+                told = [(b"x-request-id", request_id.encode()), *self.fixed, *(_raw(quota.headers()) if quota else ())]
+                given, taken = dict(message.get("headers", ())), dict(told)
+                # Bytes in one go: a mapping of headers would look through all of them for each.
+                message["headers"] = [
+                    *((name, value) for name, value in message.get("headers", ()) if name not in taken),
+                    *told,
+                    *(default for default in DEFAULTS if default[0] not in given),
+                ]
             await send(message)
 
         try:
