@@ -6,12 +6,14 @@ repeated call is judged anew. The key belongs to the caller's account.
 
 import hashlib
 from dataclasses import dataclass
+from uuid import UUID
 
 from fastapi import Request
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
+from api.auth import Caller
 from models.base import now
 from models.errors import Conflict, Invalid
 from models.idempotency import IdempotentCall
@@ -33,49 +35,64 @@ class Replay(Exception):
 class Once:
     """One call under one key; without a key both methods do nothing."""
 
-    actor: Actor
+    tenant_id: UUID
+    account_id: UUID
     method: str
     path: str
     body_hash: bytes
     key: str | None
 
     @classmethod
-    async def begin(cls, request: Request, session: AsyncSession, actor: Actor) -> "Once":
-        """Raise Replay for a call answered before, Conflict while it is in flight, Invalid for another call's key."""
+    def of(cls, request: Request, who: Actor | Caller) -> "Once":
+        """The call as it was asked. Raises Invalid for a key that is none."""
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
         if key is not None and not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
             raise Invalid("invalid-idempotency-key", "An Idempotency-Key has 1 to 255 printable ASCII characters.")
         body = request.scope.get("state", {}).get("body", b"")
-        once = cls(actor, request.method, request.url.path, hashlib.sha256(body).digest(), key)
-        if key is not None:
-            await once._claim(session, key)
+        digest = hashlib.sha256(body).digest()
+        return cls(who.tenant_id, who.account_id, request.method, request.url.path, digest, key)
+
+    @classmethod
+    async def begin(cls, request: Request, session: AsyncSession, actor: Actor) -> "Once":
+        """Raise Replay for a call answered before, Conflict while it is in flight, Invalid for another call's key."""
+        once = cls.of(request, actor)
+        if once.key is not None:
+            await once._claim(session)
         return once
 
-    async def _claim(self, session: AsyncSession, key: str) -> None:
-        name = f"{self.actor.tenant_id}:{self.actor.account_id}:{key}"
-        if not await session.scalar(TRY_LOCK, {"name": name}):
+    @property
+    def lock(self) -> str:
+        """The name that a running call holds."""
+        return f"{self.tenant_id}:{self.account_id}:{self.key}"
+
+    async def _claim(self, session: AsyncSession) -> None:
+        if not await session.scalar(TRY_LOCK, {"name": self.lock}):
             raise Conflict(
                 "idempotency-in-flight", "A call with this Idempotency-Key is still running: try again soon."
             )
-        call = await session.get(IdempotentCall, (self.actor.tenant_id, self.actor.account_id, key))
+        call = await session.get(IdempotentCall, (self.tenant_id, self.account_id, self.key))
         if call is not None:
-            call.require_same(self.method, self.path, self.body_hash)
+            self.require_same(call)
             raise Replay(call)
 
+    def require_same(self, call: IdempotentCall) -> None:
+        call.require_same(self.method, self.path, self.body_hash)
+
     async def remember(self, session: AsyncSession, answer: Response | None) -> None:
-        if self.key is None or answer is None:
-            return
-        session.add(
-            IdempotentCall(
-                tenant_id=self.actor.tenant_id,
-                account_id=self.actor.account_id,
-                key=self.key,
-                method=self.method,
-                path=self.path,
-                body_hash=self.body_hash,
-                status=answer.status_code,
-                headers={name: answer.headers[name] for name in ("etag", "location") if name in answer.headers},
-                body=bytes(answer.body).decode(),
-                at=now(),
-            )
+        if self.key is not None and answer is not None:
+            session.add(self.call(self.key, answer))
+
+    def call(self, key: str, answer: Response) -> IdempotentCall:
+        """What is kept of the answer."""
+        return IdempotentCall(
+            tenant_id=self.tenant_id,
+            account_id=self.account_id,
+            key=key,
+            method=self.method,
+            path=self.path,
+            body_hash=self.body_hash,
+            status=answer.status_code,
+            headers={name: answer.headers[name] for name in ("etag", "location") if name in answer.headers},
+            body=bytes(answer.body).decode(),
+            at=now(),
         )

@@ -63,12 +63,7 @@ class Tx:
         without, because its lifecycle refuses the second caller.
         """
         row = await self.hold(model, id)
-        seen = self.request.headers.get("if-match")
-        if seen is None and self.request.method != "POST":
-            raise Unconditional("if-match-required", "Send the ETag you last saw as If-Match.")
-        if seen not in (None, "*", etag(row)):
-            name = row.singular().replace("_", " ")
-            raise Stale("stale", f"The {name} is at {etag(row)} now: read it again, then repeat your change.")
+        require_seen(self.request, row)
         return row
 
     async def hold(self, model: type[R], id: UUID) -> R:
@@ -146,6 +141,16 @@ class Tx:
 
 def etag(row: Row) -> str:
     return f'"{row.version}"'
+
+
+def require_seen(request: Request, row: Row) -> None:
+    """Raise Stale when the row is not as the caller last saw it, Unconditional when they had to say and did not."""
+    seen = request.headers.get("if-match")
+    if seen is None and request.method != "POST":
+        raise Unconditional("if-match-required", "Send the ETag you last saw as If-Match.")
+    if seen not in (None, "*", etag(row)):
+        name = row.singular().replace("_", " ")
+        raise Stale("stale", f"The {name} is at {etag(row)} now: read it again, then repeat your change.")
 
 
 def _found(row: R | None, model: type[R], id: UUID) -> R:

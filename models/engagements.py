@@ -329,7 +329,7 @@ class Evaluation(EvaluationFields, Row, table=True):
     evaluated_by: UUID
 
 
-def engagement_status(engagement_id: UUID) -> Select[str]:
+def engagement_status(engagement_id: Any) -> Select[str]:
     return select(cast(col(Engagement.status), Text)).where(col(Engagement.id) == engagement_id)
 
 

@@ -73,11 +73,17 @@ def write_events(session: Session, _context: object, _instances: object) -> None
             actor = session.info.get("actor")
             if not isinstance(actor, Actor):
                 raise Untenanted(f"{type(row).__name__} {verb} outside a transaction with an actor")
-            changes = _changes(row)
-            if verb == "changed" and not changes:
-                continue
-            _stamp(row, verb, actor)
-            session.add(_event(row, verb, changes, actor))
+            if (told := tell(row, verb, actor)) is not None:
+                session.add(told)
+
+
+def tell(row: Row, verb: str, actor: Actor) -> Event | None:
+    """Stamp a row that was created, changed or deleted; its event, or None when nothing changed."""
+    changes = _changes(row)
+    if verb == "changed" and not changes:
+        return None
+    _stamp(row, verb, actor)
+    return _event(row, verb, changes, actor)
 
 
 def _stamp(row: Row, verb: str, actor: Actor) -> None:

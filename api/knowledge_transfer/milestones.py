@@ -4,10 +4,13 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
+from sqlmodel import col, select
 from starlette.responses import Response
 
+from api.auth import Caller, authenticate
+from api.hot import Hot
 from api.problems import can_refuse
 from api.read import Reads
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
@@ -39,6 +42,7 @@ from models.knowledge_transfer.topics import (
     topics_of,
 )
 from models.programmes import Programme, champions, leads
+from models.tenancy import Actor
 from models.types import Day, Text, Title
 
 router = APIRouter(tags=["knowledge_transfer"])
@@ -127,6 +131,26 @@ async def milestone_facts(tx: Tx, row: Milestone) -> MilestoneFacts:
     )
 
 
+def progress_queries(milestone_id: Any) -> dict[str, Any]:
+    engagement_id = select(col(Milestone.engagement_id)).where(col(Milestone.id) == milestone_id).scalar_subquery()
+    return {"engagement_status": engagement_status(engagement_id)}
+
+
+def progress_facts(actor: Actor, engagement_status: str) -> MilestoneFacts:
+    """What the guard of progress asks: who acts, and whether the engagement runs."""
+    who = actor.account_id, actor.person_id, actor.expert_id
+    return MilestoneFacts(*who, engagement_status, topics=0, receivers=[], unconfirmed=[])
+
+
+async def open_progress(
+    request: Request, caller: Annotated[Caller, Depends(authenticate)], milestone_id: UUID
+) -> Hot[Milestone]:
+    return await Hot(request, caller, Milestone, milestone_id, progress_queries).look()
+
+
+Progress = Annotated[Hot[Milestone], Depends(open_progress)]
+
+
 async def require_plannable(tx: Tx, engagement_id: UUID, topic_ids: list[UUID]) -> None:
     """Refuse who does not steer the programme, an engagement that has ended, and topics of another programme."""
     engagement = await tx.get(Engagement, engagement_id)
@@ -202,11 +226,11 @@ async def get_milestone_transitions(tx: Writes, milestone_id: UUID) -> Response:
     response_model=ProgressEntryOut,
     responses=can_refuse(Missing, Conflict, Invalid),
 )
-async def progress_milestone(tx: Writes, milestone_id: UUID, body: ProgressEntryIn) -> Response:
+async def progress_milestone(hot: Progress, body: ProgressEntryIn) -> Response:
     """Log progress, as the expert. Entries are never changed; percent may fall, with a note."""
-    row = await tx.lock(Milestone, milestone_id)
-    entry = await tx.add(row.progress(body, await milestone_facts(tx, row), tx.today))
-    return await tx.show(progress_entry, ProgressEntryOut, entry, 201)
+    return await hot.write(
+        progress_facts, lambda row, facts, actor: row.progress(body, facts, actor.today), ProgressEntryOut
+    )
 
 
 @router.post("/milestones/{milestone_id}/confirm", response_model=MilestoneOut, responses=can_refuse(Missing, Conflict))
