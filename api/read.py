@@ -63,7 +63,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
 class Read:
     """One reading request: `one` object, a `page` of a list, or a list as CSV or NDJSON."""
 
-    def __init__(self, request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> None:
+    def __init__(self, request: Request, caller: Caller) -> None:
         self.request, self.caller = request, caller
         self.under(rule_of(request))
         self.money = MONEY_READ in caller.scopes
@@ -166,7 +166,12 @@ class Read:
         return f"{self.request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
 
 
-Reads = Annotated[Read, Depends(Read)]
+async def open_read(request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> Read:
+    """A coroutine on purpose: FastAPI hands whatever else it depends on, a class too, to a thread."""
+    return Read(request, caller)
+
+
+Reads = Annotated[Read, Depends(open_read)]
 
 
 def _ask(query: Query, out: type[BaseModel], values: dict[str, Any], by: Filter | None = None) -> Ask:
