@@ -4,12 +4,13 @@ from functools import partial
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
 from models.assignments import (
@@ -38,7 +39,7 @@ from models.errors import Conflict, Invalid, Missing, Stale
 from models.programmes import leads, programme_standing
 from models.types import Day, Money, Text, Title
 
-router = APIRouter(tags=["assignments"])
+router = Area(tags=["assignments"])
 
 Lines = Annotated[list[Title], Field(max_length=100)]
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import Field
 from sqlmodel import SQLModel
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api.auth import Caller, authenticate
 from api.problems import can_refuse, refusal
 from api.read import Reads, require_role, require_scope, rule_of
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, require_single, unset
 from api.tx import Tx, Writes, enter, etag
 from models.confidentiality import (
@@ -49,7 +50,7 @@ from models.errors import Conflict, Forbidden, Invalid, Missing, Refusal, Stale
 from models.programmes import Programme, champions, leads, programme_standing
 from models.types import Classification, Code, Instant, InstantIn, Title
 
-router = APIRouter(tags=["confidentiality"])
+router = Area(tags=["confidentiality"])
 
 Content = Annotated[dict[str, Any], Field(description="The secret itself, figures or prose, as one JSON object")]
 

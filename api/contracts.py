@@ -5,12 +5,13 @@ from functools import partial
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
 from models.contracts import (
@@ -37,7 +38,7 @@ from models.errors import Conflict, Invalid, Missing, Stale
 from models.experts import Expert
 from models.types import Classification, Code, Day, Instant, Money, Text, Title
 
-router = APIRouter(tags=["contracts"])
+router = Area(tags=["contracts"])
 
 Categories = Annotated[list[Code], Field(max_length=50)]
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

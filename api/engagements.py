@@ -4,12 +4,13 @@ from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
 from models.assignments import open_deliverables, scoped_assignments
@@ -42,7 +43,7 @@ from models.policy import Role
 from models.programmes import Programme, champions, leads, programme_standing, sponsors
 from models.types import Day, Money, Title
 
-router = APIRouter(tags=["engagements"])
+router = Area(tags=["engagements"])
 
 
 class EngagementIn(EngagementFields, In):

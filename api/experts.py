@@ -4,12 +4,13 @@ from datetime import date
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
 from models.errors import Conflict, Forbidden, Missing, Stale
@@ -40,7 +41,7 @@ from models.experts import (
 from models.organisations import min_claims, min_clients
 from models.types import Country, Instant, Title
 
-router = APIRouter(tags=["experts"])
+router = Area(tags=["experts"])
 
 Words = Annotated[list[Title], Field(max_length=50)]
 

@@ -2,16 +2,16 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
 from pydantic import Field
 from sqlmodel import SQLModel
 from starlette.responses import Response
 
 from api.read import Reads
+from api.routing import Area
 from models.organisations import me, my_organisations
 from models.policy import Role
 
-router = APIRouter(tags=["me"])
+router = Area(tags=["me"])
 
 
 class MeOut(SQLModel):

@@ -4,12 +4,13 @@ from functools import partial
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
 from models.engagements import Engagement, engagement_status, programme_of
@@ -37,7 +38,7 @@ from models.policy import Role
 from models.programmes import leads
 from models.types import Day, Text, Title
 
-router = APIRouter(tags=["onboarding"])
+router = Area(tags=["onboarding"])
 
 Lines = Annotated[list[Title], Field(max_length=100)]
 

@@ -3,13 +3,14 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from sqlmodel import SQLModel
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, unset
 from api.tx import Writes
 from models.errors import Conflict, Forbidden, Invalid, Missing, Stale
@@ -37,7 +38,7 @@ from models.organisations import (
 from models.policy import Role
 from models.types import Day, Instant, InstantIn, Title
 
-router = APIRouter(tags=["organisations"])
+router = Area(tags=["organisations"])
 
 
 class OrganisationOut(OrganisationFields, Out):

@@ -3,19 +3,20 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from sqlmodel import SQLModel
 from starlette.responses import Response
 
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, Page
 from models.contracts import ContractKind
 from models.engagements import EngagementStatus
 from models.reports import coverage, expiring_contracts, handover_progress, portfolio
 from models.types import Day
 
-router = APIRouter(prefix="/reports", tags=["reports"])
+router = Area(prefix="/reports", tags=["reports"])
 
 
 class PortfolioOut(SQLModel):

@@ -4,12 +4,13 @@ from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
 from models.engagements import ENDED, Engagement, engagement_status, programme_of
@@ -40,7 +41,7 @@ from models.knowledge_transfer.topics import uncovered_topics
 from models.programmes import leads, sponsors
 from models.types import Day, Instant, Text
 
-router = APIRouter(tags=["knowledge_transfer"])
+router = Area(tags=["knowledge_transfer"])
 
 
 class HandoverCertificateIn(HandoverCertificateFields, In): ...

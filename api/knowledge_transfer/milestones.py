@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import Field
 from sqlmodel import col, select
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from api.auth import Caller, authenticate
 from api.hot import Hot
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
 from models.engagements import ENDED, Engagement, engagement_status, programme_of
@@ -45,7 +46,7 @@ from models.programmes import Programme, champions, leads
 from models.tenancy import Actor
 from models.types import Day, Text, Title
 
-router = APIRouter(tags=["knowledge_transfer"])
+router = Area(tags=["knowledge_transfer"])
 
 
 TopicIds = Annotated[

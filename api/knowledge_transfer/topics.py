@@ -4,13 +4,14 @@ from functools import partial
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from sqlmodel import SQLModel
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, unset
 from api.tx import Tx, Writes
 from models.errors import Conflict, Forbidden, Missing, Stale
@@ -34,7 +35,7 @@ from models.knowledge_transfer.topics import (
 from models.programmes import Programme
 from models.types import Day, Title
 
-router = APIRouter(tags=["knowledge_transfer"])
+router = Area(tags=["knowledge_transfer"])
 
 Level = Annotated[int, Field(ge=1, le=4)]
 COVERAGE = (

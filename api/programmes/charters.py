@@ -3,12 +3,13 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, Transitions, unset
 from api.tx import Tx, Writes
 from models.errors import Conflict, Forbidden, Invalid, Missing, Stale
@@ -37,7 +38,7 @@ from models.programmes.programmes import Programme
 from models.programmes.sponsors import SponsorCommitment, min_sponsors, present_sponsors
 from models.types import Day, Figure, Money, Text, Title
 
-router = APIRouter(tags=["programmes"])
+router = Area(tags=["programmes"])
 
 Dates = Annotated[list[Day], Field(max_length=50)]
 

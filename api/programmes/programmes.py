@@ -4,12 +4,13 @@ from functools import partial
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Patch, Reason, Transitions, unset
 from api.tx import Tx, Writes
 from models.errors import Conflict, Forbidden, Missing, Stale
@@ -35,7 +36,7 @@ from models.programmes.programmes import (
 from models.programmes.sponsors import committed_sponsors, min_sponsors, sponsor_count
 from models.types import Day, Text, Title
 
-router = APIRouter(tags=["programmes"])
+router = Area(tags=["programmes"])
 
 
 class ProgrammeIn(ProgrammeFields, In): ...

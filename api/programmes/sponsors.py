@@ -3,12 +3,13 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
 from api.problems import can_refuse
 from api.read import Reads
+from api.routing import Area
 from api.schema import Filter, In, Out, Page, Reason, Transitions
 from api.tx import Tx, Writes
 from models.errors import Conflict, Forbidden, Invalid, Missing
@@ -25,7 +26,7 @@ from models.programmes.sponsors import (
 )
 from models.types import Day
 
-router = APIRouter(tags=["programmes"])
+router = Area(tags=["programmes"])
 
 
 class SponsorCommitmentIn(SponsorCommitmentFields, In): ...

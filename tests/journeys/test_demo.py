@@ -5,10 +5,12 @@ from collections import Counter
 
 from fastapi import FastAPI
 
-from api.demo.cast import found
+from api.app import operations
+from api.demo.cast import House, found
 from api.demo.portfolio import SPAN, fill
 from models.base import now
 from models.engagements import EngagementStatus
+from tests.shapes import assert_as_serialised
 
 
 async def test_the_demo_has_something_to_show_in_every_state(app: FastAPI) -> None:
@@ -31,4 +33,21 @@ async def test_the_demo_has_something_to_show_in_every_state(app: FastAPI) -> No
         "Social listening 2027": "active",
     }
     assert (await auditor.get("/reports/handover-progress", status="active"))["data"]
+    await every_list_is_written_as_its_shape_says(house)
     await house.close()
+
+
+async def every_list_is_written_as_its_shape_says(house: House) -> None:
+    """Of every resource, as the auditor sees it: the bytes that PostgreSQL wrote are what the shape would have said."""
+    bare = []
+    for route in operations():
+        if "GET" not in route.methods or "{" in route.path or not route.name.startswith("list_"):
+            continue
+        kind = getattr(route.response_model, "__pydantic_generic_metadata__", {}).get("args")
+        if not kind:
+            continue
+        if (await house["Axel"].get(route.path, limit=1))["data"]:
+            await assert_as_serialised(house["Axel"].client, f"{route.path}?limit=100", kind[0])
+        else:
+            bare.append(route.path)
+    assert bare == ["/access-log", "/handover-reservations"]
