@@ -19,6 +19,7 @@ EXPERTS, MILESTONES, ASKED = 10, 10, 20
 TENANT, UNIT, PERSON, PROGRAMME, EXPERT, ENGAGEMENT, MILESTONE, ACCOUNT = range(1, 9)
 
 # As a superuser and without triggers: foreign keys hold by construction, and the counts are rebuilt at the end.
+# Engagements and milestones are written in turns, since tenants grow side by side and none has its pages for itself.
 SEED = """
 set session_replication_role = replica;
 create function pg_temp.id(kind int, n bigint) returns uuid language sql immutable as
@@ -68,7 +69,7 @@ select pg_temp.id(1, n / {engagements}), pg_temp.id(6, n), 1, now(), now(),
        pg_temp.id(5, n / {engagements} * {experts} + n % {experts}), 'Listen to customers ' || n, 'assignment',
        current_date - 30, current_date + 300, 20000, 'EUR',
        case n / {experts} % 4 when 3 then 'paused' else 'active' end, '{{sow,nda}}', pg_temp.id(8, n)
-  from generate_series(0, {tenants} * {engagements} - 1) n;
+  from generate_series(0, {tenants} * {engagements} - 1) n order by n % {engagements};
 
 insert into milestones (tenant_id, id, version, created_at, updated_at, engagement_id, title, due_on, weight,
                         acceptance_criteria, required, status, percent)
@@ -77,7 +78,7 @@ select pg_temp.id(1, n / {milestones} / {engagements}), pg_temp.id(7, n), 1, now
        'Two people of ours run it alone for a month.', true,
        ('{{planned,in_progress,in_progress,in_progress,in_progress,in_progress,submitted,accepted,accepted,waived}}'
         ::text[])[1 + n % 10], (n % 10)::int * 10
-  from generate_series(0, {tenants} * {engagements} * {milestones} - 1) n;
+  from generate_series(0, {tenants} * {engagements} * {milestones} - 1) n order by n % ({engagements} * {milestones});
 
 set session_replication_role = default;
 select app.rebuild_portfolio_counts();
