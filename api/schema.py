@@ -1,6 +1,7 @@
 """Shapes that cross the wire: what comes in, what goes out, and how a list is asked for."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 from uuid import UUID
 
@@ -121,12 +122,18 @@ def require_single(by: type[BaseModel] | None, request: Request) -> None:
     """Refuse unknown and repeated keys: a repeated scalar would be half ignored."""
     keys = [key for key, _ in request.query_params.multi_items()]
     known = by.model_fields if by else {}
-    lists = {name for name, field in known.items() if is_list(field.annotation)}
+    lists = _lists(by) if by else frozenset()
     for key in dict.fromkeys(keys):
         if key not in known:
             raise _bad_key(key, "unknown-parameter", "is not a parameter of this operation")
         if key not in lists and keys.count(key) > 1:
             raise _bad_key(key, "repeated-parameter", "may be given only once")
+
+
+@lru_cache
+def _lists(by: type[BaseModel]) -> frozenset[str]:
+    """The keys that may be repeated."""
+    return frozenset(name for name, field in by.model_fields.items() if is_list(field.annotation))
 
 
 def _bad_key(key: str, code: str, why: str) -> Invalid:
