@@ -70,6 +70,7 @@ class AssignmentOut(AssignmentFields, Out):
     value: Money | None
     status: AssignmentStatus
     drafted_by: UUID
+    edited_by: list[UUID] = Field(description="Other accounts that changed the draft")
     delivered_by: UUID | None
     decided_by: UUID | None
     reason: str | None = Field(description="Why it was returned or cancelled")
@@ -182,7 +183,7 @@ async def get_assignment(read: Reads, assignment_id: UUID) -> Response:
 async def update_assignment(tx: Writes, assignment_id: UUID, body: AssignmentPatch) -> Response:
     """Change a draft; what was agreed is not changed in passing."""
     row = await tx.lock(Assignment, assignment_id)
-    row.require_draft()
+    row.edit(tx.actor.account_id)
     await require_scopable(tx, row.engagement_id)
     tx.change(row, body)
     row.require_ordered_days()

@@ -63,6 +63,7 @@ class EngagementOut(EngagementFields, Out):
     status: EngagementStatus
     required_documents: list[str] = Field(description="Kinds of contract that must be in force to activate; computed")
     drafted_by: UUID
+    edited_by: list[UUID] = Field(description="Other accounts that changed the draft")
     submitted_by: UUID | None
     decided_by: UUID | None = Field(description="The account that approved or rejected it")
     closed_by_lead: UUID | None
@@ -165,7 +166,7 @@ async def update_engagement(tx: Writes, engagement_id: UUID, body: EngagementPat
     """Change a draft."""
     row = await tx.lock(Engagement, engagement_id)
     await require_buyer(tx, row.programme_id)
-    row.require_draft()
+    row.edit(tx.actor.account_id)
     tx.change(row, body)
     row.require_ordered_days()
     return await tx.show(engagement, EngagementOut, row)

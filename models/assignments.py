@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Select, Text, func, select
+from sqlalchemy import ARRAY, CheckConstraint, Index, Select, Text, Uuid, func, select
 from sqlmodel import Field, SQLModel, col
 
 from models.base import Row, amount, choice, currency, document, link
@@ -60,8 +60,8 @@ def _by_lead(assignment: "Assignment", facts: AssignmentFacts) -> Iterator[Unmet
 
 def _agreeable(assignment: "Assignment", facts: AssignmentFacts) -> Iterator[Unmet]:
     yield from _by_lead(assignment, facts)
-    if facts.account_id == assignment.drafted_by:
-        yield Unmet("four-eyes", "someone other than who drafted it", "who drafted it")
+    if facts.account_id in (assignment.drafted_by, *assignment.edited_by):
+        yield Unmet("four-eyes", "someone who neither drafted nor edited it", "who did")
     if facts.programme in SHAKEN:
         yield Unmet("programme-not-at-risk", "a programme with its sponsors", facts.programme)
     if facts.engagement in ENDED:
@@ -165,13 +165,17 @@ class Assignment(AssignmentFields, Row, table=True):
     value_currency: str | None = currency(optional=True)
     status: AssignmentStatus = Field(default=AssignmentStatus.DRAFT, sa_type=choice(AssignmentStatus))
     drafted_by: UUID
+    edited_by: list[UUID] = Field(default_factory=list, sa_type=ARRAY(Uuid))
     delivered_by: UUID | None = None
     decided_by: UUID | None = None
     reason: str | None = None
 
-    def require_draft(self) -> None:
+    def edit(self, by: UUID) -> None:
+        """Open a draft to a change, and remember whose: who wrote in it may not agree to it. Raises Conflict."""
         if self.status is not S.DRAFT:
             raise Conflict("not-a-draft", f"This assignment is {self.status}: only a draft can be changed.")
+        if by not in (self.drafted_by, *self.edited_by):
+            self.edited_by = [*self.edited_by, by]
 
     def require_ordered_days(self) -> None:
         if self.ends_on < self.starts_on:

@@ -8,7 +8,19 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Index, Select, Text, UniqueConstraint, cast, func, select
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    Select,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    cast,
+    func,
+    select,
+)
 from sqlmodel import Field, SQLModel, col
 
 from models.base import Row, amount, choice, currency, link
@@ -92,8 +104,8 @@ def _ready_to_submit(engagement: "Engagement", facts: EngagementFacts) -> Iterat
 
 
 def _judge(engagement: "Engagement", facts: EngagementFacts) -> Iterator[Unmet]:
-    if facts.account_id in (engagement.drafted_by, engagement.submitted_by):
-        yield Unmet("four-eyes", "someone who neither drafted nor submitted it", "who did")
+    if facts.account_id in (engagement.drafted_by, *engagement.edited_by, engagement.submitted_by):
+        yield Unmet("four-eyes", "someone who neither drafted, edited nor submitted it", "who did")
     if not (facts.is_sponsor or facts.is_champion):
         refs = [f"/programmes/{engagement.programme_id}"]
         yield Unmet("sponsor-or-champion", "a sponsor or the champion of the programme", "someone else", refs)
@@ -222,6 +234,7 @@ class Engagement(EngagementFields, Row, table=True):
     status: EngagementStatus = Field(default=EngagementStatus.DRAFT, sa_type=choice(EngagementStatus))
     required_documents: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
     drafted_by: UUID
+    edited_by: list[UUID] = Field(default_factory=list, sa_type=ARRAY(Uuid))
     submitted_by: UUID | None = None
     decided_by: UUID | None = None
     closed_by_lead: UUID | None = None
@@ -233,9 +246,12 @@ class Engagement(EngagementFields, Row, table=True):
         """Its length in days, both ends included."""
         return (self.ends_on - self.starts_on).days + 1
 
-    def require_draft(self) -> None:
+    def edit(self, by: UUID) -> None:
+        """Open a draft to a change, and remember whose: who wrote in it may not approve it. Raises Conflict."""
         if self.status is not S.DRAFT:
             raise Conflict("not-a-draft", f"This engagement is {self.status}: only a draft can be changed.")
+        if by not in (self.drafted_by, *self.edited_by):
+            self.edited_by = [*self.edited_by, by]
 
     def require_ordered_days(self) -> None:
         if self.ends_on < self.starts_on:

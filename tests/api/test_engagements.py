@@ -1,6 +1,7 @@
 """Engagements: approved by who did not draft them, within the means, and only while the programme stands."""
 
 import asyncio
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -113,7 +114,7 @@ async def test_an_approval_that_lapsed_stops_the_engagement(ferries: House) -> N
 
 async def test_nobody_approves_what_they_drafted(ferries: House) -> None:
     programme, expert = await active_programme(ferries), await approved_expert(ferries)
-    both = Voice(await more_of(ferries).client("procurement", "sponsor", person_id=ferries.people["Marit"]))  # type: ignore[arg-type]
+    both = Voice(await more_of(ferries).client("procurement", "sponsor", person_id=uuid.UUID(ferries.people["Marit"])))
     ferries.voices["Petra"], petra = both, ferries["Petra"]
     engagement = await submitted(ferries, programme, expert)
     at = f"/engagements/{engagement['id']}"
@@ -122,6 +123,40 @@ async def test_nobody_approves_what_they_drafted(ferries: House) -> None:
     assert rules(await stranger.post(f"{at}/approve")) == ["sponsor-or-champion"]
     assert (await petra.get(at))["status"] == "submitted"
     assert (await ferries["Olga"].post(f"{at}/approve"))["status"] == "approved"
+
+
+async def test_nobody_approves_what_they_edited(ferries: House) -> None:
+    engagement = await drafted(ferries, await active_programme(ferries), await approved_expert(ferries))
+    at = f"/engagements/{engagement['id']}"
+    both = await more_of(ferries).client("procurement", "sponsor", person_id=uuid.UUID(ferries.people["Marit"]))
+    edited = await both.patch(at, json={"title": "Web care, by me"}, headers={"if-match": "*"})
+    assert len(edited.json()["edited_by"]) == 1
+    await ferries["Petra"].post(f"{at}/submit")
+    assert rules(await both.post(f"{at}/approve")) == ["four-eyes"]
+    assert (await ferries["Petra"].get(at))["status"] == "submitted"
+
+
+async def test_nobody_agrees_to_scope_they_edited(ferries: House) -> None:
+    programme, expert = await active_programme(ferries), await approved_expert(ferries)
+    engagement = await steps.draft_engagement(
+        ferries, programme, expert, "Web care", mode="assignment", starts=ferries.today, days=60, value=100
+    )
+    assignment = await ferries["Petra"].post(
+        "/assignments",
+        engagement_id=engagement["id"],
+        title="Web care",
+        kind="delivery",
+        objectives="Answer in time",
+        in_scope=["Web care"],
+        acceptance_criteria=["Done once"],
+        effort_days=5,
+        starts_on=engagement["starts_on"],
+        ends_on=engagement["ends_on"],
+    )
+    at, lead = f"/assignments/{assignment['id']}", ferries["Lena"].client
+    assert (await lead.patch(at, json={"effort_days": 9}, headers={"if-match": "*"})).status_code == 200
+    assert rules(await lead.post(f"{at}/agree")) == ["four-eyes"]
+    assert (await lead.get(at)).json()["status"] == "draft"
 
 
 async def test_a_rejected_draft_comes_back_with_the_reason(ferries: House) -> None:

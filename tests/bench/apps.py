@@ -26,7 +26,7 @@ INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 SHOWN = f"""id, version, to_char(created_at at time zone 'UTC', {INSTANT}) as created_at,
   to_char(updated_at at time zone 'UTC', {INSTANT}) as updated_at, programme_id, expert_id, title, mode, starts_on,
   ends_on, json_build_object('amount', value_amount::text, 'currency', value_currency) as value, status,
-  required_documents, drafted_by, submitted_by, decided_by, closed_by_lead, closed_by_sponsor, reason"""
+  required_documents, drafted_by, edited_by, submitted_by, decided_by, closed_by_lead, closed_by_sponsor, reason"""
 ONE = f"select row_to_json(r)::text from (select {SHOWN} from engagements where tenant_id = $1 and id = $2) r"
 PAGE = f"""select string_agg(row_to_json(r)::text, ',')
   from (select {SHOWN} from engagements where tenant_id = $1 order by id desc limit 50) r"""

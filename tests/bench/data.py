@@ -63,12 +63,13 @@ select pg_temp.id(1, n % {tenants}), pg_temp.id(8, n), 1, now(), now(), pg_temp.
   from generate_series(0, {tenants} * 2 - 1) n;
 
 insert into engagements (tenant_id, id, version, created_at, updated_at, programme_id, expert_id, title, mode,
-                         starts_on, ends_on, value_amount, value_currency, status, required_documents, drafted_by)
+                         starts_on, ends_on, value_amount, value_currency, status, required_documents, drafted_by,
+                         edited_by)
 select pg_temp.id(1, n / {engagements}), pg_temp.id(6, n), 1, now(), now(),
        pg_temp.id(4, n / {engagements} * {experts} + n % {experts}),
        pg_temp.id(5, n / {engagements} * {experts} + n % {experts}), 'Listen to customers ' || n, 'assignment',
        current_date - 30, current_date + 300, 20000, 'EUR',
-       case n / {experts} % 4 when 3 then 'paused' else 'active' end, '{{sow,nda}}', pg_temp.id(8, n)
+       case n / {experts} % 4 when 3 then 'paused' else 'active' end, '{{sow,nda}}', pg_temp.id(8, n), '{{}}'
   from generate_series(0, {tenants} * {engagements} - 1) n order by n % {engagements};
 
 insert into milestones (tenant_id, id, version, created_at, updated_at, engagement_id, title, due_on, weight,
