@@ -1,11 +1,25 @@
 """Reports: what dashboards read. The portfolio reads summary rows that triggers keep, and never scans."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, Integer, Text, cast, column, func, literal, select, true
-from sqlalchemy.dialects.postgresql import JSON, array
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Date,
+    Integer,
+    Text,
+    any_,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSON
 from sqlmodel import Field, SQLModel, col
 
 from models.contracts import Contract, ContractKind, in_force
@@ -36,45 +50,68 @@ def portfolio(_by: Any) -> Rows:
     What only time decides cannot be kept by triggers; it is counted over active programmes and NDAs that have not
     expired, which are few.
     """
+    counts, standings, ndas = _counts().subquery("counts"), _standings().subquery("standings"), _ndas().subquery("ndas")
+    figures = (*counts.c, *standings.c, *ndas.c)
+    return select(sql_today().label("as_of"), *figures).select_from(counts.join(standings, true()).join(ndas, true()))
+
+
+COUNTED: dict[str, type[StrEnum]] = {
+    "programmes": ProgrammeStatus,
+    "engagements": EngagementStatus,
+    "milestones": MilestoneStatus,
+}
+
+
+def _counts() -> Rows:
+    """Every status with its count, also those at which nothing stands, so that a reader need not know them."""
+    pairs = [(collection, status.value) for collection, statuses in COUNTED.items() for status in statuses]
+    named = [_words(column) for column in zip(*pairs, strict=True)]
+    every = func.unnest(*named).table_valued(column("collection", Text), column("status", Text))
+    every = every.render_derived(name="every")
+    n = func.coalesce(col(PortfolioCount.n), 0)
+
+    def total(collection: str, statuses: Iterable[StrEnum]) -> ColumnElement[int]:
+        wanted = (every.c.collection == collection) & (every.c.status == any_(_words(sorted(statuses))))
+        return cast(func.coalesce(func.sum(n).filter(wanted), 0), Integer)
+
+    counted = (col(PortfolioCount.collection) == every.c.collection) & (col(PortfolioCount.status) == every.c.status)
     return select(
-        sql_today().label("as_of"),
-        _by_status("programmes", ProgrammeStatus).label("programmes"),
-        _by_status("engagements", EngagementStatus).label("engagements"),
-        _by_status("milestones", MilestoneStatus).label("milestones"),
-        _sum("engagements", sorted(RUNNING)).label("running_engagements"),
-        _sum("milestones", sorted(OPEN)).label("open_milestones"),
-        _standing_at(ProgrammeStanding.AT_RISK).label("programmes_at_risk"),
-        _standing_at(ProgrammeStanding.SUSPENDED).label("programmes_suspended"),
-        _ndas().label("ndas_in_force"),
-        _ndas(col(Contract.expires_on) <= sql_today() + 30).label("ndas_expiring"),
+        *(
+            func.json_object_agg(every.c.status, n, type_=JSON)
+            .filter(every.c.collection == collection)
+            .label(collection)
+            for collection in COUNTED
+        ),
+        total("engagements", RUNNING).label("running_engagements"),
+        total("milestones", OPEN).label("open_milestones"),
+    ).select_from(every.outerjoin(PortfolioCount, counted))
+
+
+def _words(words: Iterable[str]) -> ColumnElement[Any]:
+    """Constants of ours as an array in the statement's text: as parameters they would be sent with each call."""
+    return literal_column("'{" + ",".join(words) + "}'::text[]", ARRAY(Text))
+
+
+def _standings() -> Rows:
+    standing = programme_standing(Programme.id, sql_today()).correlate(Programme).scalar_subquery()
+    active = (
+        select(standing.label("standing")).where(col(Programme.status) == ProgrammeStatus.ACTIVE).subquery("active")
     )
+    return select(
+        *(
+            func.count().filter(active.c.standing == shaken.value).label(f"programmes_{shaken.value}")
+            for shaken in (ProgrammeStanding.AT_RISK, ProgrammeStanding.SUSPENDED)
+        )
+    ).select_from(active)
 
 
-def _standing_at(standing: ProgrammeStanding) -> ColumnElement[int]:
-    stands = programme_standing(Programme.id, sql_today()).correlate(Programme).scalar_subquery()
-    active = col(Programme.status) == ProgrammeStatus.ACTIVE
-    return select(func.count()).select_from(Programme).where(active, stands == standing.value).scalar_subquery()
-
-
-def _ndas(*conditions: Any) -> ColumnElement[int]:
+def _ndas() -> Rows:
     # The last day leads the index, and every NDA has one.
     lasting = col(Contract.expires_on) >= sql_today()
-    nda = col(Contract.kind) == ContractKind.NDA
-    return select(func.count()).where(lasting, nda, in_force(sql_today()), *conditions).scalar_subquery()
-
-
-def _by_status(collection: str, statuses: type[StrEnum]) -> ColumnElement[Any]:
-    """Every status with its count, also those at which nothing stands, so that a reader need not know them."""
-    names = array([literal(s.value, Text) for s in statuses])
-    every = func.unnest(names).table_valued(column("status", Text)).render_derived(name="every")
-    counted = (col(PortfolioCount.collection) == collection) & (col(PortfolioCount.status) == every.c.status)
-    figures = func.json_object_agg(every.c.status, func.coalesce(col(PortfolioCount.n), 0), type_=JSON)
-    return select(figures).select_from(every.outerjoin(PortfolioCount, counted)).scalar_subquery()
-
-
-def _sum(collection: str, statuses: Any) -> ColumnElement[int]:
-    wanted = (col(PortfolioCount.collection) == collection) & col(PortfolioCount.status).in_(statuses)
-    return select(cast(func.coalesce(func.sum(col(PortfolioCount.n)), 0), Integer)).where(wanted).scalar_subquery()
+    soon = col(Contract.expires_on) <= sql_today() + 30
+    return select(func.count().label("ndas_in_force"), func.count().filter(soon).label("ndas_expiring")).where(
+        lasting, col(Contract.kind) == ContractKind.NDA, in_force(sql_today())
+    )
 
 
 def handover_progress(by: Any) -> Rows:
