@@ -54,3 +54,9 @@ async def hidden(caller: httpx.AsyncClient, path: str, *actions: str, **body: An
     assert [t.status_code for t in tries] == [404] * len(tries), [t.text for t in tries]
     collection, _, id = path.rpartition("/")
     assert id not in [row["id"] for row in (await caller.get(collection)).json()["data"]]
+
+
+def rules(answer: httpx.Response) -> list[str]:
+    """The rules in the way, of an action that was refused."""
+    assert answer.status_code == 409, answer.text
+    return [unmet["rule"] for unmet in answer.json()["unmet"]]

@@ -5,21 +5,14 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-import httpx
-
 from api.demo import steps
 from api.demo.cast import House, Voice
 from api.engagements import EngagementOut, EvaluationOut
+from tests.calls import rules
 from tests.conftest import more_of
 from tests.shapes import assert_as_serialised
 
 Thing = dict[str, Any]
-
-
-def rules(answer: httpx.Response) -> list[str]:
-    """The rules in the way, of an action that was refused."""
-    assert answer.status_code == 409, answer.text
-    return [unmet["rule"] for unmet in answer.json()["unmet"]]
 
 
 async def approved_expert(house: House, name: str = "Noor Luister", days: int = 700) -> Thing:

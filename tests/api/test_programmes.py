@@ -5,7 +5,6 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from api.demo import steps
@@ -13,14 +12,9 @@ from api.demo.cast import House
 from api.programmes.charters import CharterOut, ObjectiveOut
 from api.programmes.programmes import ParticipationOut, ProgrammeOut
 from api.programmes.sponsors import SponsorCommitmentOut
+from tests.calls import rules
 from tests.conftest import more_of
 from tests.shapes import assert_as_serialised
-
-
-def rules(answer: httpx.Response) -> list[str]:
-    """The rules in the way, of an action that was refused."""
-    assert answer.status_code == 409, answer.text
-    return [unmet["rule"] for unmet in answer.json()["unmet"]]
 
 
 async def active(house: House) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -84,6 +78,51 @@ async def test_only_a_manager_commits_and_only_for_themselves(ferries: House) ->
     assert (await own.get(at)).json()["status"] == "invited"
     declined = await own.post(f"{at}/decline", json={"reason": "Not a manager."})
     assert (declined.json()["status"], declined.json()["reason"]) == ("declined", "Not a manager.")
+
+
+async def test_who_has_left_commits_to_nothing(ferries: House) -> None:
+    programme, _ = await steps.draft_programme(ferries, "Social listening", means=1000)
+    invited = await ferries["Lena"].post(
+        "/sponsor-commitments", programme_id=programme["id"], person_id=ferries.people["Marit"]
+    )
+    last_day = ferries.today + timedelta(days=1)
+    await ferries["Ada"].post(f"/people/{ferries.people['Marit']}/announce-departure", leaves_on=str(last_day))
+    await ferries.until(last_day + timedelta(days=1))
+    at = f"/sponsor-commitments/{invited['id']}"
+    assert rules(await ferries["Marit"].client.post(f"{at}/commit")) == ["sponsor-still-here"]
+    assert (await ferries["Lena"].get(at))["status"] == "invited"
+
+
+async def test_a_cancelled_programme_takes_no_sponsor(ferries: House) -> None:
+    programme, _ = await steps.draft_programme(ferries, "Social listening", means=1000)
+    invited = await ferries["Lena"].post(
+        "/sponsor-commitments", programme_id=programme["id"], person_id=ferries.people["Marit"]
+    )
+    await ferries["Lena"].post(f"/programmes/{programme['id']}/cancel", reason="No need.")
+    at = f"/sponsor-commitments/{invited['id']}"
+    assert rules(await ferries["Marit"].client.post(f"{at}/commit")) == ["programme-open"]
+    assert (await ferries["Lena"].get(at))["status"] == "invited"
+
+
+async def test_nobody_ends_anothers_commitment(ferries: House) -> None:
+    programme, _ = await active(ferries)
+    at = await commitment(ferries, programme, "Carlos")
+    before = await ferries["Lena"].get(at)
+    marit = ferries["Marit"].client
+    assert rules(await marit.post(f"{at}/end", json={"reason": "Mine alone."})) == ["sponsor-or-steering"]
+    departs = await marit.post(f"{at}/announce-departure", json={"leaves_on": str(ferries.today)})
+    assert rules(departs) == ["sponsor-or-steering"]
+    assert await ferries["Lena"].get(at) == before
+
+
+async def test_an_objective_is_judged_in_an_agreed_charter_only(ferries: House) -> None:
+    programme, _ = await steps.draft_programme(ferries, "Social listening", means=1000)
+    await ferries.until(ferries.today + timedelta(days=361))
+    objective = (await ferries["Lena"].get("/objectives", programme_id=programme["id"]))["data"][0]
+    verdict = {"verdict": "met", "result": "86"}
+    answer = await ferries["Olga"].client.post(f"/objectives/{objective['id']}/judge", json=verdict)
+    assert (answer.status_code, answer.json()["code"]) == (409, "charter-not-agreed")
+    assert (await ferries["Lena"].get(f"/objectives/{objective['id']}"))["verdict"] is None
 
 
 async def test_nobody_sponsors_twice(ferries: House) -> None:
