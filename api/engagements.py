@@ -16,23 +16,25 @@ from api.tx import Tx, Writes
 from models.assignments import open_deliverables, scoped_assignments
 from models.confidentiality import classified_assets, open_grants, return_certificates_filed, unended_grants
 from models.contracts import documents_in_force
-from models.engagements import (
+from models.engagements.engagements import (
     ENGAGEMENT,
     Engagement,
     EngagementFacts,
     EngagementFields,
     EngagementMode,
     EngagementStatus,
-    EvaluationFacts,
-    EvaluationFields,
     Side,
     engagement,
     engagements,
+    within_budget,
+)
+from models.engagements.evaluations import (
+    EvaluationFacts,
+    EvaluationFields,
     evaluate,
     evaluated_by,
     evaluation,
     evaluations,
-    within_budget,
 )
 from models.errors import Conflict, Forbidden, Invalid, Missing, Stale
 from models.experts import Expert, expert_standing

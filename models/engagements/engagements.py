@@ -1,4 +1,4 @@
-"""Engagements: one expert for one programme, from draft to closed, and what each side says of it afterwards."""
+"""Engagements: one expert for one programme, from draft to closed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from sqlalchemy import (
     Index,
     Select,
     Text,
-    UniqueConstraint,
     Uuid,
     cast,
     func,
@@ -27,10 +26,9 @@ from models.base import Row, amount, choice, currency, link
 from models.errors import Conflict, Invalid, Unmet
 from models.lifecycle import Lifecycle
 from models.programmes import charter_means
-from models.queries import Rows, among, between, gathered, mentioning
+from models.queries import Rows, among, between, mentioning
 from models.tenancy import OWN, Sight
 from models.types import Day, Title
-from models.types import Text as Prose
 
 
 class EngagementMode(StrEnum):
@@ -314,37 +312,6 @@ class Engagement(EngagementFields, Row, table=True):
         self.reason = reason
 
 
-class Judgement(StrEnum):
-    MET = "met"
-    PARTIALLY_MET = "partially_met"
-    NOT_MET = "not_met"
-
-
-class EvaluationFields(SQLModel):
-    """What one side says of the engagement; never changed afterwards."""
-
-    engagement_id: UUID = link("engagements")
-    objectives: Judgement = Field(sa_type=choice(Judgement), description="Whether the objectives were met")
-    knowledge_transferred: bool = Field(description="Whether the client's own people can do the work alone")
-    would_engage_again: bool
-    comment: Prose = Field(description="What the judgement rests on, with figures")
-
-
-class Evaluation(EvaluationFields, Row, table=True):
-    """One per side. The expert sees their own side's only: what sponsors note is not for them."""
-
-    __tablename__ = "evaluations"
-    __table_args__ = (
-        UniqueConstraint("tenant_id", "engagement_id", "side", name="uq_evaluations_side"),
-        CheckConstraint("(expert_id is not null) = (side = 'expert')", name="expert_speaks_for_experts"),
-    )
-    expert_sight: ClassVar[Sight] = OWN
-
-    side: Side = Field(sa_type=choice(Side))
-    expert_id: UUID | None = link("experts", optional=True)
-    evaluated_by: UUID
-
-
 def engagement_status(engagement_id: Any) -> Select[str]:
     return select(cast(col(Engagement.status), Text)).where(col(Engagement.id) == engagement_id)
 
@@ -376,42 +343,3 @@ def engagements(by: Any) -> Rows:
     )
     query = between(between(query, by, Engagement.starts_on), by, Engagement.ends_on)
     return mentioning(query, by, Engagement.title)
-
-
-@dataclass(frozen=True)
-class EvaluationFacts:
-    """Who speaks, and as what in the engagement's programme."""
-
-    account_id: UUID
-    expert_id: UUID | None
-    is_lead: bool
-    is_sponsor: bool
-
-
-def evaluate(given: EvaluationFields, engagement: Engagement, facts: EvaluationFacts) -> Evaluation:
-    """One side's word. Raises Conflict before the handover, and for who speaks for neither side."""
-    engagement.require_status(S.HANDOVER, S.CLOSED, S.TERMINATED)
-    if facts.expert_id is None and not (facts.is_lead or facts.is_sponsor):
-        refs = [f"/programmes/{engagement.programme_id}"]
-        unmet = [Unmet("lead-or-sponsor", "the lead or a sponsor of the programme", "someone else", refs)]
-        raise Conflict("speaks-for-neither", "The client is heard through the lead or a sponsor.", unmet=unmet)
-    return Evaluation(
-        **{name: getattr(given, name) for name in EvaluationFields.model_fields},
-        side=Side.CLIENT if facts.expert_id is None else Side.EXPERT,
-        expert_id=facts.expert_id,
-        evaluated_by=facts.account_id,
-    )
-
-
-def evaluation(by: Any) -> Rows:
-    return select(Evaluation).where(col(Evaluation.id) == by.id)
-
-
-def evaluations(by: Any) -> Rows:
-    return among(select(Evaluation), by, Evaluation.engagement_id, Evaluation.side)
-
-
-def evaluated_by(engagement_id: UUID) -> Select[list[str]]:
-    """The sides that have evaluated the engagement."""
-    side = cast(col(Evaluation.side), Text)
-    return select(gathered(side, Text(), side)).where(col(Evaluation.engagement_id) == engagement_id)
